@@ -1,0 +1,62 @@
+namespace SevenX42.Contracts.Generation;
+
+/// <summary>What other modules may ask of Generation.</summary>
+public interface IGenerationApi
+{
+    /// <summary>
+    /// The models that can be chosen now, the demo model last. From memory; refreshed in the background.
+    /// </summary>
+    ValueTask<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Asks a generation to stop; what it has written stays. The upstream request is closed within a second. Idempotent;
+    /// also for a generation that is not known yet, which then never starts.
+    /// </summary>
+    Task CancelAsync(Guid generationId, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The checkpoints of generations that have not finished or finished a moment ago; others are missing from the result.
+    /// </summary>
+    Task<IReadOnlyDictionary<Guid, GenerationCheckpoint>> GetCheckpointsAsync(
+        IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken);
+}
+
+/// <summary>A model that can be chosen.</summary>
+/// <param name="Id"><c>provider/model</c>, unique.</param>
+/// <param name="Name">Name for people: the model's name at its provider.</param>
+/// <param name="Provider">The provider's name.</param>
+/// <param name="ContextTokens">The model's context window in tokens, where known; a safe assumption otherwise.</param>
+/// <param name="IsDemo">Whether this is the built-in demo model, which is no language model and must be labelled so.</param>
+public sealed record ModelInfo(string Id, string Name, string Provider, int ContextTokens, bool IsDemo);
+
+/// <summary>How far a generation has come, as last stored.</summary>
+/// <param name="GenerationId">The generation.</param>
+/// <param name="Status">One of <see cref="GenerationStatus"/>.</param>
+/// <param name="Attempt">The attempt that wrote the text; 0 before the first.</param>
+/// <param name="Text">The answer's text so far, its prefix included. The channel's log may be ahead of it, never behind.</param>
+/// <param name="Reasoning">The reasoning so far.</param>
+/// <param name="QueuePosition">How many generations are before this one; 0 when it runs or is next.</param>
+public sealed record GenerationCheckpoint(
+    Guid GenerationId, string Status, int Attempt, string Text, string Reasoning, int QueuePosition);
+
+/// <summary>States of a generation.</summary>
+public static class GenerationStatus
+{
+    /// <summary>Waits for its turn.</summary>
+    public const string Queued = "queued";
+
+    /// <summary>A worker holds its lease.</summary>
+    public const string Running = "running";
+
+    /// <summary>Final: the model finished.</summary>
+    public const string Completed = "completed";
+
+    /// <summary>Final: somebody stopped it.</summary>
+    public const string Stopped = "stopped";
+
+    /// <summary>Final: it broke off after text had come; the text is kept and can be continued.</summary>
+    public const string Interrupted = "interrupted";
+
+    /// <summary>Final: an error before any text, or three attempts that died.</summary>
+    public const string Failed = "failed";
+}
