@@ -1,0 +1,16 @@
+using Microsoft.Extensions.DependencyInjection;
+
+namespace SevenX42.Http;
+
+/// <summary>Registers what endpoints of every module need.</summary>
+public static class HttpServices
+{
+    /// <summary>Adds <see cref="ICurrentUser"/> and Razor components.</summary>
+    public static IServiceCollection AddHttpBuildingBlocks(this IServiceCollection services)
+    {
+        services.AddHttpContextAccessor();
+        services.AddScoped<ICurrentUser, CurrentUser>();
+        services.AddRazorComponents();
+        return services;
+    }
+}
