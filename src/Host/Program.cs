@@ -1,3 +1,19 @@
-var builder = WebApplication.CreateBuilder(args);
-var app = builder.Build();
-app.Run();
+using SevenX42;
+using SevenX42.Host;
+using SevenX42.Host.Startup;
+
+// A person at a terminal gets one sentence when the process can't start; a fault gets its stack trace.
+try
+{
+    await using var host = await ApplicationHost.CreateAsync(args);
+    if (await MigrateCommand.TryRunAsync(args, host.App, CancellationToken.None))
+        return 0;
+    await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
+    await host.App.RunAsync();
+    return 0;
+}
+catch (Exception e) when (StartupFailure.Describe(e) is { } sentence)
+{
+    await Console.Error.WriteLineAsync(sentence);
+    return 1;
+}

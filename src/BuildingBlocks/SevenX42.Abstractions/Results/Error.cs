@@ -20,6 +20,12 @@ public enum ErrorKind
 
     /// <summary>Something this needs is not available now; try again (503).</summary>
     Unavailable,
+
+    /// <summary>The session is valid, but this is for somebody with more rights (403).</summary>
+    Forbidden,
+
+    /// <summary>A fault of ours that is logged with its trace id (500).</summary>
+    Unexpected,
 }
 
 /// <summary>A failure that the caller decides about.</summary>

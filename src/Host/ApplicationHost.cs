@@ -1,0 +1,112 @@
+using SevenX42.Host.Middleware;
+using SevenX42.Host.Observability;
+using SevenX42.Host.Startup;
+using SevenX42.Http;
+using SevenX42.Modules.Chat;
+using SevenX42.Modules.Generation;
+using SevenX42.Modules.Identity;
+using SevenX42.Modules.Media;
+using SevenX42.Postgres;
+
+namespace SevenX42.Host;
+
+/// <summary>The composed application and the embedded database it may own. Tests start the very same one.</summary>
+internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? postgres) : IAsyncDisposable
+{
+    /// <summary>The modules, all of them, in the order their migrations run.</summary>
+    private static readonly IModule[] Modules = [new IdentityModule(), new GenerationModule(), new ChatModule(), new MediaModule()];
+
+    public WebApplication App => app;
+
+    /// <summary>Builds the application; starts the embedded PostgreSQL when no database is configured.</summary>
+    public static async Task<ApplicationHost> CreateAsync(
+        string[] args, Action<WebApplicationBuilder>? configure = null, CancellationToken cancellationToken = default)
+    {
+        var builder = WebApplication.CreateBuilder(new WebApplicationOptions
+        {
+            Args = args is ["migrate", .. var rest] ? rest : args,
+            ApplicationName = typeof(ApplicationHost).Assembly.GetName().Name,
+        });
+        configure?.Invoke(builder);
+        var postgres = await builder.StartEmbeddedIfNeededAsync(cancellationToken);
+        try
+        {
+            var app = Build(builder);
+            return new ApplicationHost(app, postgres);
+        }
+        catch
+        {
+            if (postgres is not null)
+                await postgres.DisposeAsync();
+            throw;
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await app.DisposeAsync();
+        if (postgres is not null)
+            await postgres.DisposeAsync();
+    }
+
+    private static WebApplication Build(WebApplicationBuilder builder)
+    {
+        var role = new AppRoleContext(builder.Configuration.GetValue("Role", AppRole.All));
+        var management = builder.UseListeningAddresses();
+        var services = builder.Services;
+        services.AddSingleton(TimeProvider.System);
+        services.AddSingleton(role);
+        services.AddSingleton(management);
+        services.AddHttpBuildingBlocks();
+        services.AddExceptionHandler<FaultHandler>();
+        services.AddProblemDetails();
+        services.AddAuthentication();
+        services.AddAuthorization();
+        services.AddAntiforgery(options => options.HeaderName = AntiforgeryGuard.Header);
+        services.AddRateLimits();
+        services.AddCrossOrigin(builder.Configuration);
+        services.AddForwardedHeaders(builder.Configuration);
+        services.AddTelemetry(builder.Configuration);
+        services.AddHealth();
+        services.AddHostedService<Banner>();
+        foreach (var module in Modules)
+            module.Add(services, builder.Configuration);
+
+        var app = builder.Build();
+        app.MapWhen(management.Is, MapManagement);
+        if (role.ServesWeb)
+            MapWeb(app);
+        return app;
+    }
+
+    // The one chain that pages, commands, polls and the socket's upgrade all pass, in this order.
+    private static void MapWeb(WebApplication app)
+    {
+        app.UseForwardedHeaders();
+        app.UseMiddleware<RequestLog>();
+        app.UseSecurityHeaders();
+        app.UseExceptionHandler();
+        app.UseStatusCodePages(FaultHandler.DescribeStatusAsync);
+        app.UseRouting();
+        app.UseCors();
+        app.UseAuthentication();
+        app.UseRateLimiter();
+        app.UseMiddleware<AntiforgeryGuard>();
+        app.UseAuthorization();
+        app.UseAntiforgery();
+        app.MapStaticAssets();
+        app.MapHealth();
+        foreach (var module in Modules)
+            module.Map(app);
+    }
+
+    private static void MapManagement(IApplicationBuilder branch)
+    {
+        branch.UseRouting();
+        branch.UseEndpoints(endpoints =>
+        {
+            endpoints.MapHealth();
+            endpoints.MapPrometheusScrapingEndpoint("/metrics");
+        });
+    }
+}

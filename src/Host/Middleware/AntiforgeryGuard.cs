@@ -1,0 +1,31 @@
+using Microsoft.AspNetCore.Antiforgery;
+using SevenX42.Http;
+
+namespace SevenX42.Host.Middleware;
+
+/// <summary>
+/// Every request that may change something must carry an antiforgery token, whatever its body; an endpoint that
+/// authenticates by other means than a cookie opts out with <c>DisableAntiforgery()</c>.
+/// </summary>
+internal sealed class AntiforgeryGuard(RequestDelegate next, IAntiforgery antiforgery)
+{
+    public const string Header = "X-CSRF-TOKEN";
+
+    public async Task InvokeAsync(HttpContext context)
+    {
+        var method = context.Request.Method;
+        var safe = HttpMethods.IsGet(method) || HttpMethods.IsHead(method) || HttpMethods.IsOptions(method)
+            || HttpMethods.IsTrace(method) || HttpMethods.IsConnect(method);
+        if (!safe
+            && context.GetEndpoint() is { } endpoint
+            && endpoint.Metadata.GetMetadata<IAntiforgeryMetadata>() is not { RequiresValidation: false }
+            && !await antiforgery.IsRequestValidAsync(context))
+        {
+            await Error.Invalid("antiforgery", "This page is out of date. Reload it and try again; what you wrote is kept.")
+                .ToResult().ExecuteAsync(context);
+            return;
+        }
+
+        await next(context);
+    }
+}

@@ -1,0 +1,67 @@
+using Microsoft.AspNetCore.Diagnostics.HealthChecks;
+using Microsoft.Extensions.Diagnostics.HealthChecks;
+using Npgsql;
+using SevenX42.Persistence;
+
+namespace SevenX42.Host.Observability;
+
+/// <summary>
+/// <c>/health/live</c> depends on nothing: a process that answers is alive. <c>/health/ready</c> is true when requests can
+/// be served: the database answers, its schema is current, and the process is not shutting down.
+/// </summary>
+internal static class Health
+{
+    private const string Ready = "ready";
+
+    public static IServiceCollection AddHealth(this IServiceCollection services)
+    {
+        services.AddHealthChecks()
+            .AddCheck<DatabaseHealth>("database", tags: [Ready], timeout: TimeSpan.FromSeconds(3))
+            .AddCheck<ShutdownHealth>("shutdown", tags: [Ready]);
+        return services;
+    }
+
+    public static void MapHealth(this IEndpointRouteBuilder routes)
+    {
+        routes.MapHealthChecks("/health/live", new HealthCheckOptions { Predicate = _ => false }).AllowAnonymous();
+        routes.MapHealthChecks("/health/ready", new HealthCheckOptions { Predicate = c => c.Tags.Contains(Ready) }).AllowAnonymous();
+    }
+
+    private sealed class DatabaseHealth(PostgresDataSources dataSources, IEnumerable<IModuleDatabase> databases) : IHealthCheck
+    {
+        private volatile bool _current;
+
+        public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                await using var command = dataSources.For("public").CreateCommand("SELECT 1");
+                await command.ExecuteScalarAsync(cancellationToken);
+                if (!_current)
+                {
+                    foreach (var database in databases)
+                    {
+                        if ((await database.GetPendingMigrationsAsync(cancellationToken)).Count > 0)
+                            return HealthCheckResult.Unhealthy($"The schema {database.Schema} is older than this binary: run the migrate command.");
+                    }
+
+                    _current = true;
+                }
+
+                return HealthCheckResult.Healthy();
+            }
+            catch (NpgsqlException e)
+            {
+                return HealthCheckResult.Unhealthy("The database does not answer.", e);
+            }
+        }
+    }
+
+    private sealed class ShutdownHealth(IHostApplicationLifetime lifetime) : IHealthCheck
+    {
+        public Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default) =>
+            Task.FromResult(lifetime.ApplicationStopping.IsCancellationRequested
+                ? HealthCheckResult.Unhealthy("Shutting down.")
+                : HealthCheckResult.Healthy());
+    }
+}

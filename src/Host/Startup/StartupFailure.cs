@@ -1,0 +1,30 @@
+using System.Net.Sockets;
+using Microsoft.AspNetCore.Connections;
+using Microsoft.Extensions.Options;
+using Npgsql;
+using SevenX42.Postgres;
+
+namespace SevenX42.Host.Startup;
+
+/// <summary>What to tell a person when the process can't start: one sentence that says what to change, not a stack trace.</summary>
+internal static class StartupFailure
+{
+    /// <summary>The sentence, or <see langword="null"/> for a fault that deserves its stack trace.</summary>
+    public static string? Describe(Exception exception) => exception switch
+    {
+        EmbeddedPostgresException e => e.Message,
+        OptionsValidationException e => $"The configuration is not valid: {string.Join(" ", e.Failures)}",
+        IOException { InnerException: AddressInUseException } e =>
+            $"{e.Message.TrimEnd('.')}. Stop what uses it, or choose another port: Urls for the app, Management__Url for health and metrics.",
+        SocketException { SocketErrorCode: SocketError.AccessDenied } =>
+            "This port needs more rights than the process has. Choose one above 1023: Urls=http://localhost:5042.",
+        NpgsqlException { InnerException: SocketException } =>
+            "PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.",
+        PostgresException { SqlState: PostgresErrorCodes.InvalidPassword or PostgresErrorCodes.InvalidAuthorizationSpecification } =>
+            "PostgreSQL refuses the user or password of ConnectionStrings__Postgres.",
+        PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName } =>
+            "The database of ConnectionStrings__Postgres does not exist. Create it first.",
+        { InnerException: { } inner } => Describe(inner),
+        _ => null,
+    };
+}

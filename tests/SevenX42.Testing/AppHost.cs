@@ -1,0 +1,82 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting.Server;
+using Microsoft.AspNetCore.Hosting.Server.Features;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using SevenX42.Host;
+using SevenX42.Host.Startup;
+
+namespace SevenX42.Testing;
+
+/// <summary>
+/// The real application in this process: the real chain, modules and Kestrel on a free port, on a fresh database. What a
+/// test configures is configuration; what it replaces is time or the outside world, never a part of ours.
+/// </summary>
+public sealed class AppHost : IAsyncDisposable
+{
+    private readonly ApplicationHost _host;
+
+    private AppHost(ApplicationHost host, Uri address) => (_host, Address) = (host, address);
+
+    /// <summary>Where it listens: <c>http://127.0.0.1:port</c>.</summary>
+    public Uri Address { get; }
+
+    /// <summary>The application's services, for looking into what is stored.</summary>
+    public IServiceProvider Services => _host.App.Services;
+
+    /// <summary>Starts the application.</summary>
+    /// <param name="connectionString">An empty database, or one that an earlier instance left.</param>
+    /// <param name="settings">Configuration keys and values.</param>
+    /// <param name="services">Replaces services of the outside world.</param>
+    public static async Task<AppHost> StartAsync(
+        string connectionString,
+        IEnumerable<KeyValuePair<string, string?>>? settings = null,
+        Action<IServiceCollection>? services = null)
+    {
+        var data = Directory.CreateTempSubdirectory("7x42-test-");
+        var host = await ApplicationHost.CreateAsync(
+            ["--environment", "Development", "--contentRoot", FindHostDirectory()],
+            builder =>
+            {
+                builder.Logging.ClearProviders();
+                builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+                {
+                    ["Urls"] = "http://127.0.0.1:0",
+                    ["Management:Url"] = "",
+                    ["ConnectionStrings:Postgres"] = connectionString,
+                    ["DataDirectory"] = data.FullName,
+                    ["Identity:Guests"] = "true",
+                    ["Generation:Discovery"] = "false",
+                });
+                builder.Configuration.AddInMemoryCollection(settings ?? []);
+                services?.Invoke(builder.Services);
+            });
+        await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
+        await host.App.StartAsync();
+        var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
+        return new AppHost(host, new Uri(address));
+    }
+
+    /// <summary>A browser-like client: keeps cookies, does not follow redirects.</summary>
+    public HttpClient CreateClient() =>
+        new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true, CookieContainer = new() }) { BaseAddress = Address };
+
+    /// <inheritdoc/>
+    public async ValueTask DisposeAsync()
+    {
+        await _host.App.StopAsync();
+        await _host.DisposeAsync();
+    }
+
+    private static string FindHostDirectory()
+    {
+        for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
+        {
+            if (File.Exists(Path.Combine(directory.FullName, "Monolith.sln")))
+                return Path.Combine(directory.FullName, "src", "Host");
+        }
+
+        throw new DirectoryNotFoundException("The tests run outside the repository.");
+    }
+}

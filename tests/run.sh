@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Runs every test of the repository. On Debian as root it installs what is missing; elsewhere it says what to install.
+#   tests/run.sh                 everything
+#   tests/run.sh --filter NAME   passed on to `dotnet test`
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+missing=()
+command -v node >/dev/null || missing+=(nodejs)
+command -v npm >/dev/null || missing+=(npm)
+command -v chromium >/dev/null || [ -n "${CHROMIUM:-}" ] || missing+=(chromium)
+command -v redis-server >/dev/null || missing+=(redis-server)
+if [ "${#missing[@]}" -gt 0 ]; then
+  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+    export DEBIAN_FRONTEND=noninteractive
+    apt-get update -qq
+    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+  else
+    echo "Install first: ${missing[*]} (Chromium may also be named by the variable CHROMIUM)." >&2
+    exit 2
+  fi
+fi
+command -v dotnet >/dev/null || { echo "Install the .NET SDK 10 first." >&2; exit 2; }
+
+results="$(mktemp -d)"
+trap 'rm -rf "$results"' EXIT
+dotnet build Monolith.sln -c Debug -nologo -v quiet
+status=0
+for project in architecture-tests/*.csproj tests/*.Tests/*.csproj; do
+  name="$(basename "$project" .csproj)"
+  echo "== $name"
+  dotnet test "$project" --no-build -nologo -v quiet --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || status=1
+done
+
+# One line that sums all projects, from the result files and not from the console.
+shopt -s nullglob
+passed=0 failed=0 skipped=0
+for file in "$results"/*.trx; do
+  counters="$(grep -o '<Counters [^>]*>' "$file" | head -1)"
+  count() { sed -E "s/.* $1=\"([0-9]+)\".*/\1/" <<<"$counters"; }
+  passed=$((passed + $(count passed)))
+  failed=$((failed + $(count failed) + $(count error) + $(count timeout) + $(count aborted)))
+  skipped=$((skipped + $(count notExecuted)))
+done
+[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
+echo "$passed passed, $failed failed, $skipped skipped"
+[ "$failed" = 0 ]
