@@ -44,10 +44,15 @@ public interface IChannelProjector
 
     /// <summary>
     /// Writes what a client needs that has everything up to <paramref name="from"/>, to come to where
-    /// <see cref="Project"/> has brought the projector. Changes no state.
+    /// <see cref="Project"/> has brought the projector: consecutive deltas merged into one. Changes no state. May build on
+    /// nothing the client was sent before, for its page can come from another replica: whatever later deltas build on
+    /// (an open block) is written whole. It is called before a client gets its first output of <see cref="Project"/>, and
+    /// whenever it fell behind.
     /// </summary>
     /// <param name="from">Sequence number of the last event the client has.</param>
-    /// <param name="events">The log's events after <paramref name="from"/>, up to the last projected one.</param>
-    /// <param name="output">Where the events go.</param>
+    /// <param name="events">The log's events after <paramref name="from"/>, up to the last projected one; never empty.</param>
+    /// <param name="output">
+    /// Where the events go. Sequence numbers are greater than <paramref name="from"/> and don't fall.
+    /// </param>
     void CatchUp(long from, IReadOnlyList<ChannelEvent> events, ProjectedEvents output);
 }

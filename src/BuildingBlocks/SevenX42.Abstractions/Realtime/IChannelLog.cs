@@ -24,14 +24,13 @@ public readonly record struct Fence(string Key, long Token);
 /// <param name="Last">Position of the last event written; of the head when refused.</param>
 public readonly record struct AppendResult(bool Accepted, ChannelPosition Last);
 
-/// <summary>A part of a channel's log.</summary>
+/// <summary>What a read found.</summary>
 /// <param name="Head">Position of the newest event in the log at the time of the read.</param>
-/// <param name="Events">Events after the requested position, oldest first, without gaps.</param>
 /// <param name="Recovered">
-/// Whether <paramref name="Events"/> joins the requested position without a gap. <see langword="false"/> when the epoch
-/// is another one, the position is older than what is kept or newer than the head: fetch the snapshot instead.
+/// Whether the events join the requested position without a gap. <see langword="false"/> when the epoch is another one,
+/// the position is older than what is kept or newer than the head: there are no events then, fetch the snapshot instead.
 /// </param>
-public sealed record ChannelSlice(ChannelPosition Head, IReadOnlyList<ChannelEvent> Events, bool Recovered);
+public readonly record struct ChannelRead(ChannelPosition Head, bool Recovered);
 
 /// <summary>
 /// The append-only logs that carry everything live. The log is the truth; wake-ups are hints that may be lost, doubled
@@ -51,16 +50,24 @@ public interface IChannelLog
     /// <summary>Reads events after a position.</summary>
     /// <param name="channel">The channel.</param>
     /// <param name="from">Read on after this position.</param>
-    /// <param name="maxEvents">At most this many; the slice's head says whether there are more.</param>
+    /// <param name="maxEvents">At most this many; the returned head says whether there are more.</param>
+    /// <param name="into">
+    /// The events are added to it, oldest first, without gaps. The caller's, so that the steady state allocates nothing.
+    /// </param>
     /// <param name="cancellationToken">Cancels the read.</param>
     /// <exception cref="ChannelLogUnavailableException">The log can't be reached.</exception>
-    ValueTask<ChannelSlice> ReadAsync(
-        string channel, ChannelPosition from, int maxEvents, CancellationToken cancellationToken);
+    ValueTask<ChannelRead> ReadAsync(
+        string channel, ChannelPosition from, int maxEvents, List<ChannelEvent> into, CancellationToken cancellationToken);
 
-    /// <summary>Reads everything the log still keeps of a channel, oldest first (<see cref="ChannelSlice.Recovered"/> is
-    /// whether that reaches back to the first event of the epoch).</summary>
+    /// <summary>
+    /// Reads everything the log still keeps of a channel, oldest first. An unknown channel gets an epoch.
+    /// </summary>
+    /// <param name="channel">The channel.</param>
+    /// <param name="into">The events are added to it.</param>
+    /// <param name="cancellationToken">Cancels the read.</param>
+    /// <returns><see cref="ChannelRead.Recovered"/> is whether the events reach back to the first of the epoch.</returns>
     /// <exception cref="ChannelLogUnavailableException">The log can't be reached.</exception>
-    ValueTask<ChannelSlice> ReadRetainedAsync(string channel, CancellationToken cancellationToken);
+    ValueTask<ChannelRead> ReadRetainedAsync(string channel, List<ChannelEvent> into, CancellationToken cancellationToken);
 
     /// <summary>The channel's head. An unknown channel gets an epoch, so the position can be resumed.</summary>
     /// <exception cref="ChannelLogUnavailableException">The log can't be reached.</exception>

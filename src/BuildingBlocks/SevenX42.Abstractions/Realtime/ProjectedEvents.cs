@@ -21,6 +21,9 @@ public sealed class ProjectedEvents : IDisposable
     /// <summary>How many events were written.</summary>
     public int Count { get; private set; }
 
+    /// <summary>Sequence number of the last event written; 0 when there is none.</summary>
+    public long LastSeq { get; private set; }
+
     /// <summary>The wire form. Valid until the next write or <see cref="Clear"/>.</summary>
     public ReadOnlySpan<byte> WrittenSpan => _buffer.WrittenSpan;
 
@@ -40,6 +43,7 @@ public sealed class ProjectedEvents : IDisposable
     {
         if (Count++ > 0)
             _buffer.Write(","u8);
+        LastSeq = seq;
         _json.Reset(_buffer);
         _json.WriteStartArray();
         _json.WriteNumberValue(seq);
@@ -58,7 +62,7 @@ public sealed class ProjectedEvents : IDisposable
     public void Clear()
     {
         _buffer.ResetWrittenCount();
-        Count = 0;
+        (Count, LastSeq) = (0, 0);
     }
 
     /// <inheritdoc/>
