@@ -1,0 +1,211 @@
+using System.Reflection;
+using System.Text.RegularExpressions;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Design;
+using Microsoft.EntityFrameworkCore.Infrastructure;
+using Microsoft.EntityFrameworkCore.Metadata;
+using Microsoft.EntityFrameworkCore.Migrations;
+using Microsoft.EntityFrameworkCore.Migrations.Operations;
+using SevenX42.ArchitectureTests.Subjects;
+
+namespace SevenX42.ArchitectureTests;
+
+/// <summary>
+/// One DbContext, one schema and one migration history per module, read from the model itself: the design-time factory
+/// makes it without a database.
+/// </summary>
+internal static partial class PersistenceRules
+{
+    public static Verdict ModulesHaveOneContext(IEnumerable<Binary> modules) => Verdict.On(modules, module =>
+    {
+        var contexts = module.Load().GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(DbContext))).Select(t => t.Name).ToList();
+        var factories = Factories(module).Count();
+        return contexts is [var only] && only == module.Module + "DbContext" && factories == 1
+            ? []
+            : [$"{module.Name}: has {factories} design-time factories and the contexts {string.Join(", ", contexts)}"];
+    });
+
+    public static Verdict TablesStandInTheModulesSchema(IEnumerable<Binary> modules) => OnModels(modules, (schema, model) =>
+        model.GetEntityTypes().Where(e => e.GetTableName() is not null && e.GetSchema() != schema).Select(e => $"{e.GetSchema()}.{e.GetTableName()}")
+            .Concat(model.GetEntityTypes().Where(e => e.GetViewName() is not null && e.GetViewSchema() != schema).Select(e => $"{e.GetViewSchema()}.{e.GetViewName()}"))
+            .Concat(model.GetSequences().Where(s => s.Schema != schema).Select(s => $"{s.Schema}.{s.Name}"))
+            .Select(table => $"maps {table}, which is not of the schema {schema}"));
+
+    public static Verdict HistoryStandsInTheModulesSchema(IEnumerable<Binary> modules) => OnContexts(modules, (schema, context) =>
+    {
+        var options = RelationalOptionsExtension.Extract(context.GetService<IDbContextOptions>());
+        return options.MigrationsHistoryTableSchema == schema
+            ? []
+            : [$"keeps its migration history in the schema {options.MigrationsHistoryTableSchema ?? "public"}"];
+    });
+
+    public static Verdict MigrationsAreComplete(IEnumerable<Binary> modules) => OnContexts(modules, (_, context) =>
+    {
+        if (!context.Database.GetMigrations().Any())
+            return ["has no migration"];
+        return context.Database.HasPendingModelChanges() ? ["has changed since its last migration"] : [];
+    });
+
+    public static Verdict MigrationsTouchTheModulesSchemaOnly(IEnumerable<Binary> modules) => OnContexts(modules, (schema, context) =>
+    {
+        var migrations = context.GetService<IMigrationsAssembly>();
+        return migrations.Migrations.SelectMany(m => Operations(migrations.CreateMigration(m.Value, context.Database.ProviderName!)))
+            .Where(o => o.Schema != schema)
+            .Select(o => $"migrates {o.Schema}.{o.What}");
+    });
+
+    /// <summary>Raw SQL that reads or writes another module's tables.</summary>
+    public static Verdict SqlStaysInTheModulesSchema(IEnumerable<Binary> modules, IReadOnlyCollection<string> schemas) => Verdict.On(
+        modules.SelectMany(m => m.Types.Select(type => (Module: m, Type: type))),
+        x => x.Type.AllMethods().SelectMany(m => m.Instructions()).Select(i => i.Operand).OfType<string>()
+            .SelectMany(text => QualifiedTable().Matches(text))
+            .Select(match => match.Groups["schema"].Value)
+            .Where(schema => schemas.Contains(schema) && schema != Schema(x.Module))
+            .Select(schema => $"{x.Type.Display()}: names a table of {schema}"));
+
+    private static IEnumerable<(string? Schema, string What)> Operations(Migration migration)
+    {
+        foreach (var operation in migration.UpOperations.Concat(migration.DownOperations))
+        {
+            var type = operation.GetType();
+            if (operation is EnsureSchemaOperation or DropSchemaOperation)
+                yield return ((string?)type.GetProperty("Name")!.GetValue(operation), type.Name);
+            else if (type.GetProperty("Schema") is { } schema)
+                yield return ((string?)schema.GetValue(operation), $"{type.GetProperty("Table")?.GetValue(operation) ?? type.GetProperty("Name")?.GetValue(operation)}");
+        }
+    }
+
+    private static Verdict OnModels(IEnumerable<Binary> modules, Func<string, IModel, IEnumerable<string>> inspect) =>
+        OnContexts(modules, (schema, context) => inspect(schema, context.GetService<IDesignTimeModel>().Model));
+
+    private static Verdict OnContexts(IEnumerable<Binary> modules, Func<string, DbContext, IEnumerable<string>> inspect) => Verdict.On(
+        modules.SelectMany(m => Factories(m).Select(factory => (Schema: Schema(m), Factory: factory))),
+        x =>
+        {
+            using var context = Create(x.Factory);
+            return inspect(x.Schema, context).Select(problem => $"{context.GetType().Name}: {problem}").ToList();
+        });
+
+    private static string Schema(Binary module) => module.Module!.ToLowerInvariant();
+
+    private static IEnumerable<Type> Factories(Binary module) => module.Load().GetTypes()
+        .Where(t => t.GetInterfaces().Any(i => i.IsGenericType && i.GetGenericTypeDefinition() == typeof(IDesignTimeDbContextFactory<>)));
+
+    private static DbContext Create(Type factory)
+    {
+        var create = factory.GetMethod("CreateDbContext", BindingFlags.Public | BindingFlags.Instance, [typeof(string[])])!;
+        return (DbContext)create.Invoke(Activator.CreateInstance(factory, nonPublic: true), [Array.Empty<string>()])!;
+    }
+
+    [GeneratedRegex("""\b(?:from|join|update|into|table|only|using)\s+"?(?<schema>[a-z]+)"?\s*\.\s*"?[a-z_]+""", RegexOptions.IgnoreCase)]
+    private static partial Regex QualifiedTable();
+}
+
+public sealed class PersistenceTests
+{
+    private static readonly string[] Schemas = [.. Repository.Modules.Select(m => m.ToLowerInvariant())];
+
+    [Fact]
+    public void A_module_has_one_context() => PersistenceRules.ModulesHaveOneContext(Product.Modules).Holds(atLeast: 4);
+
+    [Fact]
+    public void A_second_context_is_caught() => PersistenceRules.ModulesHaveOneContext(
+        [Context(""), Offender.Compile("SevenX42.Modules.Twice", Code("") + "class OtherDbContext(DbContextOptions options) : DbContext(options);")])
+        .Catches("SevenX42.Modules.Twice");
+
+    [Fact]
+    public void A_modules_tables_stand_in_its_schema() => PersistenceRules.TablesStandInTheModulesSchema(Product.Modules).Holds(atLeast: 4);
+
+    [Theory]
+    [InlineData("""model.Entity<Thing>().ToTable("users", "identity");""")]
+    [InlineData("""model.Entity<Thing>().ToTable((string?)null).ToView("users", "identity");""")]
+    [InlineData("""model.HasDefaultSchema("public"); model.Entity<Thing>();""")]
+    [InlineData("""model.HasSequence("numbers", "chat");""")]
+    public void A_table_in_another_schema_is_caught(string model) =>
+        PersistenceRules.TablesStandInTheModulesSchema([Context(model)]).Catches("PlantedDbContext");
+
+    [Fact]
+    public void A_table_in_the_modules_own_schema_is_spared() =>
+        PersistenceRules.TablesStandInTheModulesSchema([Context("model.Entity<Thing>();")]).Holds();
+
+    [Fact]
+    public void A_modules_migration_history_stands_in_its_schema() => PersistenceRules.HistoryStandsInTheModulesSchema(Product.Modules).Holds(atLeast: 4);
+
+    [Theory]
+    [InlineData("")]
+    [InlineData(""", n => n.MigrationsHistoryTable("__migrations", "chat")""")]
+    public void A_migration_history_elsewhere_is_caught(string npgsql) =>
+        PersistenceRules.HistoryStandsInTheModulesSchema([Context("", npgsql)]).Catches("PlantedDbContext");
+
+    [Fact]
+    public void A_model_without_migration_or_ahead_of_it_is_caught()
+    {
+        PersistenceRules.MigrationsAreComplete([Context("model.Entity<Thing>();")]).Catches("PlantedDbContext");
+        PersistenceRules.MigrationsAreComplete([Context("model.Entity<Thing>();", migration: "")]).Catches("PlantedDbContext");
+        PersistenceRules.MigrationsAreComplete([Context("", migration: "")]).Holds();
+    }
+
+    [Fact]
+    public void Migrations_touch_the_modules_schema_only() => PersistenceRules.MigrationsTouchTheModulesSchemaOnly(Product.Modules).Holds(atLeast: 4);
+
+    [Theory]
+    [InlineData("""builder.DropTable("users", "identity");""")]
+    [InlineData("""builder.EnsureSchema("chat");""")]
+    [InlineData("""builder.AddColumn<int>("x", "messages", schema: "chat");""")]
+    public void A_migration_of_another_schema_is_caught(string migration) =>
+        PersistenceRules.MigrationsTouchTheModulesSchemaOnly([Context("", migration: """builder.DropTable("things", "planted");""" + migration)]).Catches("PlantedDbContext");
+
+    [Fact]
+    public void Raw_sql_stays_in_the_modules_schema() => PersistenceRules.SqlStaysInTheModulesSchema(Product.Modules, Schemas).Holds(atLeast: 40);
+
+    [Fact]
+    public void Raw_sql_on_another_schema_is_caught() => PersistenceRules.SqlStaysInTheModulesSchema(
+        [
+            Offender.Module("""
+                class Own { public string Sql => "SELECT * FROM planted.things t JOIN other.x ON x.id = t.id"; }
+                class Name { public string EventName => "chat.answer-requested.v1"; }
+                class Reads { public string Sql => "SELECT * FROM \"identity\".\"users\""; }
+                class Writes { public async Task<string> Sql() { await Task.Yield(); return "UPDATE chat.messages SET text = ''"; } }
+                class Joins { public string Sql => "SELECT 1 FROM planted.things t\nJOIN  generation.jobs j ON j.id = t.id"; }
+                """),
+        ],
+        Schemas).Catches("Reads", "Writes", "Joins");
+
+    private static Binary Context(string model, string npgsql = ", n => n.MigrationsHistoryTable(\"__migrations\", \"planted\")", string? migration = null) =>
+        Offender.Module(Code(model, npgsql, migration));
+
+    private static string Code(string model, string npgsql = "", string? migration = null) => $$"""
+        using Microsoft.EntityFrameworkCore;
+        using Microsoft.EntityFrameworkCore.Design;
+        using Microsoft.EntityFrameworkCore.Infrastructure;
+        using Microsoft.EntityFrameworkCore.Migrations;
+        class Thing { public int Id { get; set; } }
+        class PlantedDbContext(DbContextOptions options) : DbContext(options)
+        {
+            protected override void OnModelCreating(ModelBuilder model)
+            {
+                model.HasDefaultSchema("planted");
+                {{model}}
+            }
+        }
+        class PlantedFactory : IDesignTimeDbContextFactory<PlantedDbContext>
+        {
+            public PlantedDbContext CreateDbContext(string[] args) =>
+                new(new DbContextOptionsBuilder().UseNpgsql("Host=localhost"{{npgsql}}).Options);
+        }
+
+        """ + (migration is null ? "" : $$"""
+        [DbContext(typeof(PlantedDbContext)), Migration("1_Initial")]
+        class Initial : Migration
+        {
+            protected override void Up(MigrationBuilder builder) { {{migration}} }
+            protected override void Down(MigrationBuilder builder) { }
+        }
+        [DbContext(typeof(PlantedDbContext))]
+        class Snapshot : ModelSnapshot
+        {
+            protected override void BuildModel(ModelBuilder model) => model.HasDefaultSchema("planted");
+        }
+
+        """);
+}
