@@ -1,5 +1,6 @@
 using SevenX42.Host.Middleware;
 using SevenX42.Host.Observability;
+using SevenX42.Host.Shell;
 using SevenX42.Host.Startup;
 using SevenX42.Http;
 using SevenX42.Modules.Chat;
@@ -58,6 +59,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         services.AddSingleton(role);
         services.AddSingleton(management);
         services.AddHttpBuildingBlocks();
+        services.AddShell();
         services.AddExceptionHandler<FaultHandler>();
         services.AddProblemDetails();
         services.AddAuthentication();

@@ -2,6 +2,7 @@ using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.HttpResults;
 using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Ui;
 
 namespace SevenX42.Http;
 
@@ -12,12 +13,19 @@ namespace SevenX42.Http;
 /// <param name="Component">The layout component.</param>
 public sealed record PageLayout(Type Component);
 
+/// <summary>
+/// What the frame shows beside every page for getting to other pages, registered once, by the module that owns it. Its
+/// component takes no parameters, loads what it shows by itself, and shows something useful to a visitor who is nobody yet.
+/// </summary>
+/// <param name="Component">The component.</param>
+public sealed record SidebarContent(Type Component);
+
 /// <summary>HTML results of endpoints: static server-side Razor components.</summary>
 public static class Html
 {
     /// <summary>
-    /// A page: the component inside the layout, or alone when htmx asked. Responses vary by <c>HX-Request</c> and are not
-    /// stored by caches.
+    /// A page: the component inside the layout, or with nothing but its title when htmx asked. Responses vary by
+    /// <c>HX-Request</c> and are not stored by caches.
     /// </summary>
     /// <param name="title">The document's title, without the product's name.</param>
     /// <param name="parameters">The component's parameters.</param>
@@ -43,13 +51,13 @@ public static class Html
         {
             var headers = httpContext.Response.Headers;
             headers.Append("Vary", "HX-Request");
-            headers.CacheControl = "no-store";
+            headers.CacheControl = "no-cache, no-store";
             var content = parameters ?? new Dictionary<string, object?>();
-            var result = httpContext.Request.WantsFragment()
-                ? new RazorComponentResult(component, content)
-                : new RazorComponentResult(
-                    httpContext.RequestServices.GetRequiredService<PageLayout>().Component,
-                    new Dictionary<string, object?> { ["Title"] = title, ["ChildContent"] = Body(content) });
+            var frame = httpContext.Request.WantsFragment()
+                ? typeof(PageFragment)
+                : httpContext.RequestServices.GetRequiredService<PageLayout>().Component;
+            var result = new RazorComponentResult(
+                frame, new Dictionary<string, object?> { ["Title"] = title, ["ChildContent"] = Body(content) });
             result.StatusCode = statusCode;
             result.PreventStreamingRendering = true;
             return result.ExecuteAsync(httpContext);

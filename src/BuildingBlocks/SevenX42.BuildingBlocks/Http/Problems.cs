@@ -44,7 +44,7 @@ public static class Problems
         public Task ExecuteAsync(HttpContext httpContext)
         {
             var status = StatusOf(error.Kind);
-            httpContext.Response.Headers.CacheControl = "no-store";
+            httpContext.Response.Headers.CacheControl = "no-cache, no-store";
             httpContext.Response.Headers.Append("Vary", "HX-Request");
             if (error.RetryAfter is { } wait)
                 httpContext.Response.Headers.RetryAfter = Math.Ceiling(wait.TotalSeconds).ToString(CultureInfo.InvariantCulture);
