@@ -45,6 +45,8 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
 
     public async ValueTask DisposeAsync()
     {
+        // Also after a start that failed half-way: services that run already must not outlive what they use.
+        await app.StopAsync();
         await app.DisposeAsync();
         if (postgres is not null)
             await postgres.DisposeAsync();

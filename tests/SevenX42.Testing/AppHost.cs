@@ -36,7 +36,7 @@ public sealed class AppHost : IAsyncDisposable
     {
         var data = Directory.CreateTempSubdirectory("7x42-test-");
         var host = await ApplicationHost.CreateAsync(
-            ["--environment", "Development", "--contentRoot", FindHostDirectory()],
+            ["--environment", "Development", "--contentRoot", Repository.HostDirectory],
             builder =>
             {
                 builder.Logging.ClearProviders();
@@ -67,16 +67,5 @@ public sealed class AppHost : IAsyncDisposable
     {
         await _host.App.StopAsync();
         await _host.DisposeAsync();
-    }
-
-    private static string FindHostDirectory()
-    {
-        for (var directory = new DirectoryInfo(AppContext.BaseDirectory); directory is not null; directory = directory.Parent)
-        {
-            if (File.Exists(Path.Combine(directory.FullName, "Monolith.sln")))
-                return Path.Combine(directory.FullName, "src", "Host");
-        }
-
-        throw new DirectoryNotFoundException("The tests run outside the repository.");
     }
 }

@@ -26,7 +26,7 @@ internal static class Database
 
         using var logging = LoggerFactory.Create(l => l.AddConfiguration(builder.Configuration.GetSection("Logging")).AddConsole());
         var postgres = await EmbeddedPostgres.StartAsync(
-            new EmbeddedPostgresOptions { DataDirectory = Path.Combine(dataDirectory, "postgres") },
+            new EmbeddedPostgresOptions { Directory = Path.Combine(dataDirectory, "postgres") },
             logging.CreateLogger<EmbeddedPostgres>(),
             cancellationToken);
         builder.Configuration["ConnectionStrings:Postgres"] = postgres.ConnectionString;
