@@ -16,7 +16,7 @@ internal static class EncapsulationRules
     /// </summary>
     public static Verdict ModulesShowLittle(IEnumerable<Binary> modules) => Verdict.On(
         modules.SelectMany(m => m.Types).Where(t => t.IsVisible()),
-        type => IsInstaller(type) || type.Implements(Component) || type.DerivesFrom(Migration) || IsViewModel(type)
+        type => IsInstaller(type) || IsComponent(type) || type.DerivesFrom(Migration) || IsViewModel(type)
             ? []
             : [$"{type.Display()}: is public, and neither installer, component, view model nor migration"]);
 
@@ -43,13 +43,16 @@ internal static class EncapsulationRules
             var inspection = new Inspection(t => t.IsSealed || t.IsAbstract ? [] : ["is neither sealed nor anybody's base"]);
             assembly.NetArchTypes.That().AreClasses()
                 .And().MeetCustomRule(new Selection(t =>
-                    !t.IsGenerated() && !t.IsValueType && !t.Implements(Component) && !t.DerivesFrom(Migration)
+                    !t.IsGenerated() && !t.IsValueType && !IsComponent(t) && !t.DerivesFrom(Migration)
                     && !bases.Contains(t.FullName) && !t.Methods.Any(m => m.Name == "<Main>$")))
                 .Should().MeetCustomRule(inspection).GetResult();
             return inspection.Verdict;
         }).ToList();
         return new Verdict(verdicts.Sum(v => v.Selected), [.. verdicts.SelectMany(v => v.Violations)]);
     }
+
+    // The compiler turns _Imports.razor into a class of its own that is no component.
+    private static bool IsComponent(TypeDefinition type) => type.Implements(Component) || type.Name == "_Imports";
 
     private static bool IsInstaller(TypeDefinition type) =>
         type.Implements(Module)
@@ -61,7 +64,7 @@ internal static class EncapsulationRules
         type.Name.EndsWith("Vm", StringComparison.Ordinal)
         || (type.DeclaringType is { } outer && IsViewModel(outer))
         || (type.IsEnum && type.Module.GetTypes()
-            .Where(t => t.Name.EndsWith("Vm", StringComparison.Ordinal) || t.Implements(Component))
+            .Where(t => t.Name.EndsWith("Vm", StringComparison.Ordinal) || IsComponent(t))
             .SelectMany(t => t.Properties)
             .Any(p => p.PropertyType.FullName.Contains(type.FullName, StringComparison.Ordinal)));
 }
