@@ -1,15 +1,29 @@
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.DependencyInjection.Extensions;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Generation;
+using SevenX42.Contracts.Identity;
+using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Infrastructure;
+using SevenX42.Modules.Generation.Infrastructure.Jobs;
+using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Modules.Generation.Infrastructure.Work;
+using SevenX42.Modules.Generation.Integration;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Generation;
 
-/// <summary>The Generation module.</summary>
+/// <summary>The Generation module: queued jobs, the workers that run them, and the providers that answer.</summary>
 public sealed class GenerationModule : IModule
 {
     internal const string Schema = "generation";
+
+    /// <summary>Configuration key by which the Host says that it runs its own database: one machine, one process.</summary>
+    private const string EmbeddedKey = "Embedded";
 
     /// <inheritdoc/>
     public string Name => Schema;
@@ -17,12 +31,51 @@ public sealed class GenerationModule : IModule
     /// <inheritdoc/>
     public void Add(IServiceCollection services, IConfiguration configuration)
     {
+        var embedded = configuration.GetValue<bool>(EmbeddedKey);
         services.AddModuleDbContext<GenerationDbContext>(Schema);
         services.AddGenerationPipeline();
+        services.AddOptions<GenerationOptions>()
+            .Bind(configuration.GetSection(GenerationOptions.Section))
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<GenerationOptions>>().Value);
+        services.TryAddSingleton(new AppRoleContext(AppRole.All));
+        services.AddSingleton<IGenerationApi, GenerationApi>();
+        AddWork(services, embedded);
+        AddProviders(services);
+        services.AddIntegrationEventHandler<AnswerRequested, AnswerRequestedHandler>();
+        services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
+        services.AddIntegrationEventHandler<ConversationDeleted, ConversationDeletedHandler>();
     }
 
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
+    }
+
+    private static void AddWork(IServiceCollection services, bool embedded)
+    {
+        services.AddMetrics();
+        services.AddSingleton(provider => WorkerIdentity.From(provider.GetRequiredService<GenerationOptions>(), embedded));
+        services.AddSingleton<JobStore>();
+        services.AddSingleton<WorkSignal>();
+        services.AddSingleton<RunningGenerations>();
+        services.AddSingleton<GenerationMetrics>();
+        services.AddSingleton<Announcements>();
+        services.AddSingleton<AttemptServices>();
+        services.AddSingleton<LeaseKeeper>();
+        services.AddSingleton<QueueAnnouncer>();
+        services.AddSingleton<JobSweeper>();
+        services.AddSingleton<JobNotifications>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<JobNotifications>());
+        services.AddSingleton<GenerationWorker>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<GenerationWorker>());
+    }
+
+    private static void AddProviders(IServiceCollection services)
+    {
+        services.AddSingleton<ProviderRegistry>();
+        services.AddSingleton<ModelRefresher>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ModelRefresher>());
     }
 }

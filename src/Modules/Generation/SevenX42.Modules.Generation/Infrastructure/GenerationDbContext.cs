@@ -1,16 +1,58 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
+using SevenX42.Contracts.Generation;
 using SevenX42.Messaging;
+using SevenX42.Modules.Generation.Domain;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Generation.Infrastructure;
 
 internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> options) : DbContext(options)
 {
+    public DbSet<GenerationJob> Jobs => Set<GenerationJob>();
+
+    public DbSet<CancelledGeneration> Cancelled => Set<CancelledGeneration>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasDefaultSchema(GenerationModule.Schema);
+        modelBuilder.Entity<GenerationJob>(job =>
+        {
+            job.ToTable("jobs");
+            job.HasKey(j => j.Id);
+            job.Property(j => j.Id).ValueGeneratedNever();
+            job.Property(j => j.Purpose).HasMaxLength(16);
+            job.Property(j => j.Channel).HasMaxLength(128);
+            job.Property(j => j.Subject).HasMaxLength(64);
+            job.Property(j => j.Provider).HasMaxLength(128);
+            job.Property(j => j.Model).HasMaxLength(512);
+            job.Property(j => j.Status).HasMaxLength(16);
+            job.Property(j => j.WorkerId).HasMaxLength(128);
+            job.Property(j => j.ErrorCode).HasMaxLength(64);
+            job.Property(j => j.NotBefore).HasDefaultValueSql("now()");
+            job.Property(j => j.CreatedAt).HasDefaultValueSql("now()");
+
+            // The columns that heartbeats and checkpoints write are in no index, so those updates stay in the page (HOT).
+            job.HasIndex(j => new { j.Provider, j.UserId })
+                .HasFilter($"status = '{GenerationStatus.Running}'").HasDatabaseName("ix_jobs_running");
+            job.HasIndex(j => new { j.Provider, j.CreatedAt })
+                .HasFilter($"status = '{GenerationStatus.Queued}'").HasDatabaseName("ix_jobs_queued");
+            job.HasIndex(j => j.FinishedAt)
+                .HasFilter("finished_at IS NOT NULL AND NOT announced").HasDatabaseName("ix_jobs_unannounced");
+            job.HasIndex(j => j.FinishedAt)
+                .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL").HasDatabaseName("ix_jobs_uncleared");
+            job.HasIndex(j => j.UserId);
+            job.HasIndex(j => j.ConversationId);
+        });
+        modelBuilder.Entity<CancelledGeneration>(cancelled =>
+        {
+            cancelled.ToTable("cancelled_generations");
+            cancelled.HasKey(c => c.Id);
+            cancelled.Property(c => c.Id).ValueGeneratedNever();
+            cancelled.Property(c => c.CancelledAt).HasDefaultValueSql("now()");
+            cancelled.HasIndex(c => c.CancelledAt);
+        });
         modelBuilder.AddMessaging();
     }
 }

@@ -1,0 +1,26 @@
+using MediatR;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Infrastructure;
+
+namespace SevenX42.Modules.Generation.Features.Generations;
+
+/// <summary>How far generations have come, as last stored.</summary>
+internal sealed record GetCheckpoints(IReadOnlyCollection<Guid> GenerationIds)
+    : IGenerationQuery<IReadOnlyDictionary<Guid, GenerationCheckpoint>>;
+
+internal sealed class GetCheckpointsHandler(GenerationDbContext context)
+    : IRequestHandler<GetCheckpoints, Result<IReadOnlyDictionary<Guid, GenerationCheckpoint>>>
+{
+    public async Task<Result<IReadOnlyDictionary<Guid, GenerationCheckpoint>>> Handle(
+        GetCheckpoints request, CancellationToken cancellationToken)
+    {
+        // A finished job without text was cleared: its conversation has had the text for long.
+        var ids = request.GenerationIds;
+        return await context.Jobs
+            .Where(j => ids.Contains(j.Id) && (j.FinishedAt == null || j.Text != null))
+            .Select(j => new GenerationCheckpoint(
+                j.Id, j.Status, j.Attempt, j.Text ?? j.Prefix, j.Reasoning ?? "", j.QueuePosition))
+            .ToDictionaryAsync(c => c.GenerationId, cancellationToken);
+    }
+}

@@ -1,0 +1,30 @@
+using MediatR;
+using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Features.Generations;
+using SevenX42.Modules.Generation.Infrastructure.Providers;
+
+namespace SevenX42.Modules.Generation.Infrastructure;
+
+internal sealed class GenerationApi(IServiceScopeFactory scopes, ProviderRegistry providers) : IGenerationApi
+{
+    public async ValueTask<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken)
+    {
+        await providers.WaitUntilKnownAsync(cancellationToken);
+        return providers.Models;
+    }
+
+    public async Task CancelAsync(Guid generationId, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<ISender>().Send(new CancelGeneration(generationId), cancellationToken);
+    }
+
+    public async Task<IReadOnlyDictionary<Guid, GenerationCheckpoint>> GetCheckpointsAsync(
+        IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var result = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new GetCheckpoints(generationIds), cancellationToken);
+        return result.Value;
+    }
+}

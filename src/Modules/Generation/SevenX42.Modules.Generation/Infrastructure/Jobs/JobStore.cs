@@ -1,0 +1,321 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
+using NpgsqlTypes;
+using SevenX42.Contracts.Generation;
+using SevenX42.Messaging;
+using SevenX42.Modules.Generation.Infrastructure.Work;
+using SevenX42.Persistence;
+
+namespace SevenX42.Modules.Generation.Infrastructure.Jobs;
+
+/// <summary>
+/// The workers' statements on the job table. Every one is conditional on what the caller believes to hold (status and
+/// attempt), every time in it is the database's, and the frequent ones take a whole batch.
+/// </summary>
+internal sealed class JobStore(
+    PostgresDataSources sources, IServiceScopeFactory scopes, WorkerIdentity identity, TimeProvider time)
+{
+    // Any number, as long as it is always the same: claims wait for each other, so that limits hold over all workers.
+    private const long ClaimLock = 0x7842_6765_6e31;
+
+    /// <summary>
+    /// Queued jobs in the order of their turn, per provider: what had begun already, then answers before titles, then
+    /// whoever has the fewest running, then the oldest.
+    /// </summary>
+    private const string Queue = """
+        busy AS (
+            SELECT provider, user_id, count(*) AS running FROM generation.jobs WHERE status = 'running' GROUP BY provider, user_id),
+        turns AS (
+            SELECT j.id, j.provider, j.attempt = 0 AS fresh, j.purpose = 'title' AS minor, j.created_at, j.channel, j.subject,
+                j.queue_position, coalesce(b.running, 0) + row_number() OVER (
+                    PARTITION BY j.provider, j.user_id ORDER BY j.purpose = 'title', j.created_at, j.id) AS turn
+            FROM generation.jobs j LEFT JOIN busy b ON b.provider = j.provider AND b.user_id = j.user_id
+            WHERE j.status = 'queued' AND j.not_before <= clock_timestamp()),
+        queue AS (
+            SELECT *, row_number() OVER (PARTITION BY provider ORDER BY fresh, minor, turn, created_at, id) AS place FROM turns)
+        """;
+
+    private readonly NpgsqlDataSource _database = sources.For(GenerationModule.Schema);
+
+    /// <summary>
+    /// Takes back what dead workers held, then claims the next jobs. One round trip; concurrent claims, by any process,
+    /// wait for each other.
+    /// </summary>
+    /// <param name="workerId">Who claims.</param>
+    /// <param name="max">At most this many.</param>
+    /// <param name="lease">How long they are the claimant's without a heartbeat.</param>
+    /// <param name="limits">Running jobs per provider, over all workers; a provider that is not named has no limit.</param>
+    /// <param name="cancellationToken">Cancels the claim.</param>
+    public async Task<List<ClaimedJob>> ClaimAsync(
+        string workerId, int max, TimeSpan lease, IReadOnlyDictionary<string, int> limits, CancellationToken cancellationToken)
+    {
+        await using var batch = _database.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT pg_advisory_xact_lock($1)")
+        {
+            Parameters = { new() { Value = ClaimLock } },
+        });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            UPDATE generation.jobs SET status = 'queued', crashes = crashes + 1, worker_id = NULL, lease_until = NULL
+            WHERE status = 'running' AND lease_until < clock_timestamp()
+            """));
+        batch.BatchCommands.Add(new NpgsqlBatchCommand($"""
+            WITH limits AS (SELECT * FROM unnest($3::text[], $4::int[]) AS l(provider, slots)),
+            {Queue},
+            taken AS (SELECT provider, sum(running) AS running FROM busy GROUP BY provider),
+            chosen AS (
+                SELECT q.id FROM queue q
+                LEFT JOIN limits l ON l.provider = q.provider LEFT JOIN taken t ON t.provider = q.provider
+                WHERE q.place <= coalesce(l.slots, 1000000) - coalesce(t.running, 0)
+                ORDER BY q.fresh, q.minor, q.turn, q.created_at, q.id LIMIT $2),
+            free AS (
+                SELECT id FROM generation.jobs WHERE id IN (SELECT id FROM chosen) AND status = 'queued' FOR UPDATE SKIP LOCKED)
+            UPDATE generation.jobs j SET status = 'running', attempt = attempt + 1, worker_id = $1, queue_position = 0,
+                lease_until = clock_timestamp() + $5, claimed_at = coalesce(claimed_at, clock_timestamp())
+            FROM free WHERE j.id = free.id
+            RETURNING j.id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles, contents, prefix,
+                attempt, crashes,
+                cancel_requested OR EXISTS (SELECT 1 FROM generation.cancelled_generations c WHERE c.id = j.id), coalesce(text, prefix), coalesce(reasoning, ''), clock_timestamp() - created_at
+            """)
+        {
+            Parameters =
+            {
+                new() { Value = workerId },
+                new() { Value = max },
+                new() { Value = limits.Keys.ToArray() },
+                new() { Value = limits.Values.ToArray() },
+                new() { Value = lease },
+            },
+        });
+        var claimed = new List<ClaimedJob>();
+        await using var reader = await batch.ExecuteReaderAsync(cancellationToken);
+        await reader.NextResultAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            claimed.Add(new ClaimedJob(
+                reader.GetGuid(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetGuid(3), reader.GetString(4), reader.GetString(5),
+                reader.GetString(6), reader.GetString(7), reader.GetString(8), reader.GetFieldValue<string[]>(9),
+                reader.GetFieldValue<string[]>(10), reader.GetString(11), reader.GetInt32(12), reader.GetInt32(13),
+                reader.GetBoolean(14), reader.GetString(15), reader.GetString(16), reader.GetTimeSpan(17)));
+        }
+
+        return claimed;
+    }
+
+    /// <summary>
+    /// Extends leases and stores new text, all at once. What is missing from the result is no longer this worker's.
+    /// </summary>
+    public async Task<List<Heartbeat>> BeatAsync(
+        IReadOnlyList<Checkpoint> jobs, TimeSpan lease, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand("""
+            UPDATE generation.jobs j SET lease_until = clock_timestamp() + $5,
+                text = coalesce(b.text, j.text), reasoning = coalesce(b.reasoning, j.reasoning)
+            FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS b(id, attempt, text, reasoning)
+            WHERE j.id = b.id AND j.attempt = b.attempt AND j.status = 'running'
+            RETURNING j.id, j.attempt, j.cancel_requested
+            """);
+        command.Parameters.Add(new() { Value = jobs.Select(j => j.Id).ToArray() });
+        command.Parameters.Add(new() { Value = jobs.Select(j => j.Attempt).ToArray() });
+        command.Parameters.Add(new() { Value = jobs.Select(j => j.Text).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        command.Parameters.Add(new() { Value = jobs.Select(j => j.Reasoning).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        command.Parameters.Add(new() { Value = lease });
+        var beats = new List<Heartbeat>(jobs.Count);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+            beats.Add(new Heartbeat(reader.GetGuid(0), reader.GetInt32(1), reader.GetBoolean(2)));
+        return beats;
+    }
+
+    /// <summary>Which of a worker's running jobs are to be stopped.</summary>
+    public async Task<List<Guid>> FindCancelledAsync(string workerId, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            "SELECT id FROM generation.jobs WHERE status = 'running' AND worker_id = $1 AND cancel_requested");
+        command.Parameters.Add(new() { Value = workerId });
+        return await ReadIdsAsync(command, cancellationToken);
+    }
+
+    /// <summary>
+    /// Ends a job, whose event goes out with the same commit. Safe to repeat when the outcome of a call is unknown.
+    /// </summary>
+    public async Task<FinishResult> FinishAsync(ClaimedJob job, Outcome outcome, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<GenerationDbContext>();
+        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        var announced = job.Channel.Length == 0;
+        var milliseconds = await context.Database.SqlQuery<long>($"""
+            UPDATE generation.jobs SET status = {outcome.Status}, text = {outcome.Text}, reasoning = {outcome.Reasoning},
+                error_code = {outcome.ErrorCode}, error_message = {outcome.ErrorMessage}, input_tokens = {outcome.InputTokens},
+                output_tokens = {outcome.OutputTokens}, finished_at = clock_timestamp(), lease_until = NULL, worker_id = NULL,
+                roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = {announced}
+            WHERE id = {job.Id} AND attempt = {job.Attempt} AND status = 'running'
+            RETURNING (extract(epoch FROM clock_timestamp() - coalesce(claimed_at, created_at)) * 1000)::bigint AS "Value"
+            """).ToListAsync(cancellationToken);
+        if (milliseconds is not [var duration])
+            return await IsFinishedByAsync(context, job, cancellationToken) ? FinishResult.Finished : FinishResult.Lost;
+        context.Raise(new GenerationFinished(
+            Guid.CreateVersion7(time.GetUtcNow()), job.Id, job.AnswerId, job.ConversationId, job.Purpose, outcome.Status, outcome.Text,
+            outcome.Reasoning, job.Model, outcome.ErrorCode, outcome.ErrorMessage, outcome.InputTokens, outcome.OutputTokens, duration));
+        await context.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return FinishResult.Finished;
+    }
+
+    /// <summary>Ends a job that nobody works on, because somebody stopped it.</summary>
+    /// <returns>What to announce; <see langword="null"/> when it is not queued.</returns>
+    public async Task<Unannounced?> StopQueuedAsync(Guid id, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<GenerationDbContext>();
+        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        var stopped = await context.Database.ExecuteSqlAsync($"""
+            UPDATE generation.jobs SET status = 'stopped', text = coalesce(text, prefix), finished_at = clock_timestamp(),
+                roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = channel = ''
+            WHERE id = {id} AND status = 'queued'
+            """, cancellationToken);
+        if (stopped == 0)
+            return null;
+        var job = await context.Jobs.AsNoTracking().SingleAsync(j => j.Id == id, cancellationToken);
+        context.Raise(new GenerationFinished(
+            Guid.CreateVersion7(time.GetUtcNow()), job.Id, job.AnswerId, job.ConversationId, job.Purpose, job.Status, job.Text ?? "",
+            job.Reasoning ?? "", job.Model, "", "", 0, 0, 0));
+        await context.SaveChangesAsync(cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return new Unannounced(job.Id, job.Channel, job.Subject, job.Status, job.Text ?? "", job.Reasoning ?? "", "", "");
+    }
+
+    /// <summary>Gives a job back with the text it has, so that the next claimant goes on at once.</summary>
+    /// <param name="job">The job.</param>
+    /// <param name="text">Its text.</param>
+    /// <param name="reasoning">Its reasoning.</param>
+    /// <param name="crashed">Whether this counts as an attempt that died; the next claim then waits a moment.</param>
+    /// <param name="cancellationToken">Cancels the statement.</param>
+    public async Task<bool> ReleaseAsync(
+        ClaimedJob job, string text, string reasoning, bool crashed, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand($"""
+            WITH released AS (
+                UPDATE generation.jobs SET status = 'queued', worker_id = NULL, lease_until = NULL, text = $3, reasoning = $4,
+                    crashes = crashes + $5, not_before = clock_timestamp() + $5 * crashes * interval '2 seconds'
+                WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING id)
+            SELECT pg_notify('{JobNotifications.Channel}', $6) FROM released
+            """);
+        command.Parameters.Add(new() { Value = job.Id });
+        command.Parameters.Add(new() { Value = job.Attempt });
+        command.Parameters.Add(new() { Value = text });
+        command.Parameters.Add(new() { Value = reasoning });
+        command.Parameters.Add(new() { Value = crashed ? 1 : 0 });
+        command.Parameters.Add(new() { Value = JobNotifications.WorkPayload(identity) });
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        return await reader.ReadAsync(cancellationToken);
+    }
+
+    /// <summary>Frees what an earlier life of this worker left running.</summary>
+    public async Task<int> ReleaseEarlierLifeAsync(string workerId, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand("""
+            UPDATE generation.jobs SET status = 'queued', crashes = crashes + 1, worker_id = NULL, lease_until = NULL
+            WHERE status = 'running' AND worker_id = $1
+            """);
+        command.Parameters.Add(new() { Value = workerId });
+        return await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Stores the places of queued jobs that have moved, and returns those; by one process, once each.</summary>
+    public async Task<List<QueuePlace>> MoveQueueAsync(CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand($"""
+            WITH {Queue},
+            moved AS (
+                SELECT j.id, q.place - 1 AS place FROM queue q JOIN generation.jobs j ON j.id = q.id
+                WHERE j.status = 'queued' AND j.queue_position <> q.place - 1 FOR UPDATE OF j SKIP LOCKED)
+            UPDATE generation.jobs j SET queue_position = moved.place FROM moved WHERE j.id = moved.id
+            RETURNING j.id, j.channel, j.subject, j.queue_position
+            """);
+        var places = new List<QueuePlace>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+            places.Add(new QueuePlace(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetInt32(3)));
+        return places;
+    }
+
+    /// <summary>The channel's log has the end.</summary>
+    public async Task MarkAnnouncedAsync(IReadOnlyCollection<Guid> ids, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand("UPDATE generation.jobs SET announced = true WHERE id = ANY($1)");
+        command.Parameters.Add(new() { Value = ids.ToArray() });
+        await command.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>Jobs that finished a while ago and whose process died before the channel had the end.</summary>
+    public async Task<List<Unannounced>> FindUnannouncedAsync(TimeSpan age, int max, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand("""
+            SELECT id, channel, subject, status, coalesce(text, ''), coalesce(reasoning, ''), error_code, error_message
+            FROM generation.jobs WHERE finished_at < clock_timestamp() - $1 AND NOT announced ORDER BY finished_at LIMIT $2
+            """);
+        command.Parameters.Add(new() { Value = age });
+        command.Parameters.Add(new() { Value = max });
+        var found = new List<Unannounced>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+        {
+            found.Add(new Unannounced(
+                reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetString(4),
+                reader.GetString(5), reader.GetString(6), reader.GetString(7)));
+        }
+
+        return found;
+    }
+
+    /// <summary>Clears texts and forgets cancellations that nobody needs any more.</summary>
+    /// <returns>Rows touched; as many as <paramref name="max"/> when there may be more.</returns>
+    public async Task<int> SweepAsync(TimeSpan retention, int max, CancellationToken cancellationToken)
+    {
+        await using var batch = _database.CreateBatch();
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = ''
+            WHERE id IN (
+                SELECT id FROM generation.jobs WHERE finished_at < clock_timestamp() - $1 AND text IS NOT NULL
+                ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+            """)
+        {
+            Parameters = { new() { Value = retention }, new() { Value = max } },
+        });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            DELETE FROM generation.cancelled_generations WHERE id IN (
+                SELECT id FROM generation.cancelled_generations WHERE cancelled_at < clock_timestamp() - interval '1 day'
+                LIMIT $1 FOR UPDATE SKIP LOCKED)
+            """)
+        {
+            Parameters = { new() { Value = max } },
+        });
+        return await batch.ExecuteNonQueryAsync(cancellationToken);
+    }
+
+    /// <summary>How many jobs are queued and running, over all workers.</summary>
+    public async Task<(long Queued, long Running)> CountAsync(CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand("""
+            SELECT (SELECT count(*) FROM generation.jobs WHERE status = 'queued'), (SELECT count(*) FROM generation.jobs WHERE status = 'running')
+            """);
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        await reader.ReadAsync(cancellationToken);
+        return (reader.GetInt64(0), reader.GetInt64(1));
+    }
+
+    // A commit whose answer was lost: the job is final, and nobody but this attempt can have made it so.
+    private static Task<bool> IsFinishedByAsync(GenerationDbContext context, ClaimedJob job, CancellationToken cancellationToken) =>
+        context.Jobs.AnyAsync(j => j.Id == job.Id && j.Attempt == job.Attempt && j.FinishedAt != null, cancellationToken);
+
+    private static async Task<List<Guid>> ReadIdsAsync(NpgsqlCommand command, CancellationToken cancellationToken)
+    {
+        var ids = new List<Guid>();
+        await using var reader = await command.ExecuteReaderAsync(cancellationToken);
+        while (await reader.ReadAsync(cancellationToken))
+            ids.Add(reader.GetGuid(0));
+        return ids;
+    }
+}

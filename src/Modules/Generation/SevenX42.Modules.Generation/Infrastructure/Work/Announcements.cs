@@ -1,0 +1,29 @@
+using Microsoft.Extensions.Logging;
+using SevenX42.Modules.Generation.Infrastructure.Jobs;
+using SevenX42.Realtime;
+
+namespace SevenX42.Modules.Generation.Infrastructure.Work;
+
+/// <summary>Tells a channel the end of a generation that no attempt can tell it.</summary>
+internal sealed partial class Announcements(JobStore jobs, IChannelLog log, ILogger<Announcements> logger)
+{
+    /// <summary>Appends the whole text, of which readers keep what they lack, and the end.</summary>
+    public async Task AnnounceAsync(Unannounced job, CancellationToken cancellationToken)
+    {
+        if (job.Channel.Length == 0)
+            return;
+        try
+        {
+            await log.AppendAsync(job.Channel, Transcript.EndEvents(job), new Fence(job.Id.ToString(), long.MaxValue), cancellationToken);
+            await jobs.MarkAnnouncedAsync([job.Id], cancellationToken);
+        }
+        catch (ChannelLogUnavailableException e)
+        {
+            // The sweeper tries again.
+            LogUnavailable(logger, e, job.Id);
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Warning, "The end of generation {GenerationId} is stored, but its channel does not have it yet")]
+    private static partial void LogUnavailable(ILogger logger, Exception exception, Guid generationId);
+}

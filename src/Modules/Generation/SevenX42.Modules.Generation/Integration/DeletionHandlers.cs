@@ -1,0 +1,48 @@
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Identity;
+using SevenX42.Messaging;
+using SevenX42.Modules.Generation.Infrastructure;
+using SevenX42.Modules.Generation.Infrastructure.Work;
+
+namespace SevenX42.Modules.Generation.Integration;
+
+/// <summary>A user is no more: their generations are stopped and forgotten.</summary>
+internal sealed class UserDeletedHandler(GenerationDbContext context, RunningGenerations running, WorkerIdentity identity)
+    : InboxHandler<UserDeleted, GenerationDbContext>(context)
+{
+    private List<Guid> _deleted = [];
+
+    protected override async Task HandleOnceAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>
+        _deleted = await Context.Database.SqlQuery<Guid>($"""
+            WITH deleted AS (DELETE FROM generation.jobs WHERE user_id = {integrationEvent.UserId} RETURNING id, status)
+            SELECT id AS "Value", pg_notify({JobNotifications.Channel}, {identity.Origin} || ' cancel ' || id) FROM deleted WHERE status = 'running'
+            """).ToListAsync(cancellationToken);
+
+    protected override Task AfterCommitAsync(UserDeleted integrationEvent, CancellationToken cancellationToken)
+    {
+        foreach (var id in _deleted)
+            running.Stop(id, StopReason.LeaseLost);
+        return Task.CompletedTask;
+    }
+}
+
+/// <summary>A conversation is no more: its generations are stopped and forgotten.</summary>
+internal sealed class ConversationDeletedHandler(GenerationDbContext context, RunningGenerations running, WorkerIdentity identity)
+    : InboxHandler<ConversationDeleted, GenerationDbContext>(context)
+{
+    private List<Guid> _deleted = [];
+
+    protected override async Task HandleOnceAsync(ConversationDeleted integrationEvent, CancellationToken cancellationToken) =>
+        _deleted = await Context.Database.SqlQuery<Guid>($"""
+            WITH deleted AS (DELETE FROM generation.jobs WHERE conversation_id = {integrationEvent.ConversationId} RETURNING id, status)
+            SELECT id AS "Value", pg_notify({JobNotifications.Channel}, {identity.Origin} || ' cancel ' || id) FROM deleted WHERE status = 'running'
+            """).ToListAsync(cancellationToken);
+
+    protected override Task AfterCommitAsync(ConversationDeleted integrationEvent, CancellationToken cancellationToken)
+    {
+        foreach (var id in _deleted)
+            running.Stop(id, StopReason.LeaseLost);
+        return Task.CompletedTask;
+    }
+}
