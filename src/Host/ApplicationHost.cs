@@ -8,6 +8,7 @@ using SevenX42.Modules.Generation;
 using SevenX42.Modules.Identity;
 using SevenX42.Modules.Media;
 using SevenX42.Postgres;
+using SevenX42.Realtime;
 
 namespace SevenX42.Host;
 
@@ -60,6 +61,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(role);
         services.AddSingleton(management);
+        services.AddMemoryChannelLog();
         services.AddHttpBuildingBlocks();
         services.AddShell();
         services.AddExceptionHandler<FaultHandler>();

@@ -93,7 +93,7 @@ internal static partial class DemoAnswers
 
         ```sql
         SELECT user_id, count(*) AS messages
-        FROM chat.messages
+        FROM messages
         WHERE created_at > now() - interval '7 days'
         GROUP BY user_id ORDER BY messages DESC LIMIT 10;
         ```
