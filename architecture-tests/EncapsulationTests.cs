@@ -9,6 +9,7 @@ internal static class EncapsulationRules
     private const string Module = "SevenX42.IModule";
     private const string Component = "Microsoft.AspNetCore.Components.IComponent";
     private const string Migration = "Microsoft.EntityFrameworkCore.Migrations.Migration";
+    private const string Snapshot = "Microsoft.EntityFrameworkCore.Infrastructure.ModelSnapshot";
 
     /// <summary>
     /// A module shows its installer, Razor components (which are always public), the view models these take, and the
@@ -43,7 +44,7 @@ internal static class EncapsulationRules
             var inspection = new Inspection(t => t.IsSealed || t.IsAbstract ? [] : ["is neither sealed nor anybody's base"]);
             assembly.NetArchTypes.That().AreClasses()
                 .And().MeetCustomRule(new Selection(t =>
-                    !t.IsGenerated() && !t.IsValueType && !IsComponent(t) && !t.DerivesFrom(Migration)
+                    !t.IsGenerated() && !t.IsValueType && !IsComponent(t) && !t.DerivesFrom(Migration) && !t.DerivesFrom(Snapshot)
                     && !bases.Contains(t.FullName) && !t.Methods.Any(m => m.Name == "<Main>$")))
                 .Should().MeetCustomRule(inspection).GetResult();
             return inspection.Verdict;
