@@ -1,17 +1,75 @@
+using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
+using Microsoft.AspNetCore.Identity;
+using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
 using SevenX42.Messaging;
+using SevenX42.Modules.Identity.Domain;
+using SevenX42.Modules.Identity.Infrastructure.Realtime;
+using SevenX42.Modules.Identity.Infrastructure.Users;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Identity.Infrastructure;
 
-internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> options) : DbContext(options)
+internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> options)
+    : IdentityUserContext<User, Guid>(options), IDataProtectionKeyContext
 {
-    protected override void OnModelCreating(ModelBuilder modelBuilder)
+    public DbSet<Session> Sessions => Set<Session>();
+
+    public DbSet<RealtimeSigningKey> RealtimeSigningKeys => Set<RealtimeSigningKey>();
+
+    public DbSet<DataProtectionKey> DataProtectionKeys => Set<DataProtectionKey>();
+
+    protected override void OnModelCreating(ModelBuilder builder)
     {
-        modelBuilder.HasDefaultSchema(IdentityModule.Schema);
-        modelBuilder.AddMessaging();
+        base.OnModelCreating(builder);
+        builder.HasDefaultSchema(IdentityModule.Schema);
+        builder.Entity<User>(user =>
+        {
+            user.ToTable("users");
+            user.Property(u => u.Id).ValueGeneratedNever();
+            user.Property(u => u.DisplayName).HasMaxLength(User.DisplayNameLength);
+            user.Property(u => u.PasswordHash).HasMaxLength(512);
+            user.Property(u => u.SecurityStamp).HasMaxLength(64);
+            user.Property(u => u.ConcurrencyStamp).HasMaxLength(64);
+            user.Property(u => u.GuestKey).HasMaxLength(32);
+            user.Ignore(u => u.PhoneNumber).Ignore(u => u.PhoneNumberConfirmed).Ignore(u => u.TwoFactorEnabled).Ignore(u => u.LockoutEnabled);
+            user.HasIndex(u => u.NormalizedUserName).IsUnique().HasDatabaseName("ix_users_normalized_user_name");
+            user.HasIndex(u => u.NormalizedEmail).IsUnique().HasDatabaseName("ix_users_normalized_email");
+            user.HasIndex(u => u.GuestKey).IsUnique();
+            user.HasIndex(u => u.LastSeenAt).HasFilter("is_guest").HasDatabaseName("ix_users_guests_last_seen_at");
+            // Answers "is there an account yet?" without a scan over the guests.
+            user.HasIndex(u => u.CreatedAt).HasFilter("NOT is_guest").HasDatabaseName("ix_users_accounts_created_at");
+            // A guest has no credentials and an account has them: nothing in between can be signed in to.
+            user.ToTable(t => t.HasCheckConstraint(
+                "ck_users_credentials",
+                "is_guest = (normalized_email IS NULL) AND is_guest = (password_hash IS NULL) AND NOT (is_guest AND is_administrator)"));
+        });
+        // What the framework's store could keep besides and this product does not have.
+        builder.Ignore<IdentityUserClaim<Guid>>();
+        builder.Ignore<IdentityUserLogin<Guid>>();
+        builder.Ignore<IdentityUserToken<Guid>>();
+        builder.Entity<Session>(session =>
+        {
+            session.ToTable("sessions");
+            session.Property(s => s.Id).ValueGeneratedNever();
+            session.Property(s => s.UserAgent).HasMaxLength(Session.UserAgentLength);
+            session.HasOne<User>().WithMany().HasForeignKey(s => s.UserId).OnDelete(DeleteBehavior.Cascade);
+            session.HasIndex(s => s.UserId);
+            session.HasIndex(s => s.ExpiresAt);
+        });
+        builder.Entity<RealtimeSigningKey>(key =>
+        {
+            key.ToTable("realtime_signing_keys");
+            key.Property(k => k.Id).ValueGeneratedNever();
+        });
+        builder.Entity<DataProtectionKey>(key =>
+        {
+            key.ToTable("data_protection_keys");
+            key.Property(k => k.FriendlyName).HasMaxLength(128);
+        });
+        builder.AddMessaging();
     }
 }
 

@@ -1,0 +1,53 @@
+using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Http;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SevenX42.Http;
+using SevenX42.Modules.Identity.Infrastructure.Sessions;
+
+namespace SevenX42.Modules.Identity.Infrastructure.Guests;
+
+/// <summary>
+/// Makes whoever sends a first command to an endpoint with <see cref="AllowGuestCreation"/> a guest. Stands after
+/// antiforgery, whose token was made for nobody, and before authorization, which wants somebody.
+/// </summary>
+internal sealed partial class GuestSessions(
+    RequestDelegate next,
+    IOptions<IdentitySettings> settings,
+    GuestLimiter limiter,
+    IOptions<AntiforgeryOptions> antiforgery,
+    ILogger<GuestSessions> logger)
+{
+    public async Task InvokeAsync(HttpContext http)
+    {
+        if (!settings.Value.AllowsGuests
+            || http.User.Identity is { IsAuthenticated: true }
+            || HttpMethods.IsGet(http.Request.Method) || HttpMethods.IsHead(http.Request.Method)
+            || http.GetEndpoint()?.Metadata.GetMetadata<AllowGuestCreation>() is null)
+        {
+            await next(http);
+            return;
+        }
+
+        using var lease = limiter.Acquire(http.ClientAddress());
+        if (!lease.IsAcquired)
+        {
+            await Error.TooMany("too_many_guests", "Too many people began here as guests just now. Sign in, or try again later.", lease.RetryAfter())
+                .ToResult().ExecuteAsync(http);
+            return;
+        }
+
+        // The antiforgery cookie is the one thing a browser without session is known by.
+        var browserKey = antiforgery.Value.Cookie.Name is { } name ? http.Request.Cookies[name] : null;
+        var session = await http.RequestServices.GetRequiredService<GuestAccounts>().CreateAsync(browserKey, http.Device(), http.RequestAborted);
+        await http.SendSessionCookieAsync(session.UserId, session.Id, guest: true);
+        http.User = SessionCookie.PrincipalOf(
+            new ActiveSession(session.Id, session.UserId, GuestAccounts.DisplayName, true, false, session.LastSeenAt, session.ExpiresAt));
+        LogCreated(session.UserId);
+        await next(http);
+    }
+
+    [LoggerMessage(1, LogLevel.Information, "Guest {UserId} created")]
+    private partial void LogCreated(Guid userId);
+}
