@@ -98,8 +98,9 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         app.UseAuthentication();
         app.UseRateLimiter();
         app.UseMiddleware<AntiforgeryGuard>();
-        app.UseAuthorization();
         app.UseAntiforgery();
+        IdentityModule.UseGuestSessions(app);
+        app.UseAuthorization();
         app.MapStaticAssets();
         app.MapHealth();
         foreach (var module in Modules)

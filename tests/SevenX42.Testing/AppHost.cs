@@ -47,6 +47,11 @@ public sealed class AppHost : IAsyncDisposable
                     ["ConnectionStrings:Postgres"] = connectionString,
                     ["DataDirectory"] = data.FullName,
                     ["Identity:Guests"] = "true",
+                    // One for all, so that a second instance on the same database reads the keys of the first.
+                    ["Identity:KeyEncryptionSecret"] = "tests-and-nothing-but-tests-f3a9c1e7b5d2",
+                    ["Identity:RateLimits:SignInsPerMinute"] = "100000",
+                    ["Identity:RateLimits:SignUpsPerHour"] = "100000",
+                    ["Identity:RateLimits:GuestsPerHour"] = "100000",
                     ["Generation:Discovery"] = "false",
                 });
                 builder.Configuration.AddInMemoryCollection(settings ?? []);

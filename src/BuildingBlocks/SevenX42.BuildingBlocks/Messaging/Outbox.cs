@@ -74,8 +74,11 @@ internal sealed class OutboxInterceptor<TContext>(OutboxQueue<TContext> queue) :
         return new(result);
     }
 
+    // Frameworks that keep something of theirs in a module's context save synchronously; events never are.
     public override InterceptionResult<int> SavingChanges(DbContextEventData eventData, InterceptionResult<int> result) =>
-        throw new NotSupportedException("Save asynchronously.");
+        eventData.Context?.ChangeTracker.Entries<OutboxMessage>().Any(e => e.State == EntityState.Added) is true
+            ? throw new NotSupportedException("Save events asynchronously.")
+            : result;
 
     public override ValueTask<int> SavedChangesAsync(
         SaveChangesCompletedEventData eventData, int result, CancellationToken cancellationToken = default)

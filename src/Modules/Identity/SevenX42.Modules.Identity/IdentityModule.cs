@@ -65,6 +65,7 @@ public sealed class IdentityModule : IModule
             options.XmlEncryptor = new KeyRingXmlEncryptor(provider.GetRequiredService<KeyEncryption>()));
         services.AddSingleton<RealtimeSigningKeys>();
         services.AddSingleton<RealtimeTokens>();
+        services.AddHostedService<KeyRotation>();
     }
 
     private static void AddSessions(IServiceCollection services)

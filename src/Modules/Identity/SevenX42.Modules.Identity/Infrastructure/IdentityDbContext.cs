@@ -34,7 +34,8 @@ internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> opti
             user.Property(u => u.SecurityStamp).HasMaxLength(64);
             user.Property(u => u.ConcurrencyStamp).HasMaxLength(64);
             user.Property(u => u.GuestKey).HasMaxLength(32);
-            user.Ignore(u => u.PhoneNumber).Ignore(u => u.PhoneNumberConfirmed).Ignore(u => u.TwoFactorEnabled).Ignore(u => u.LockoutEnabled);
+            user.Ignore(u => u.PhoneNumber).Ignore(u => u.PhoneNumberConfirmed).Ignore(u => u.TwoFactorEnabled);
+            user.Ignore(u => u.LockoutEnabled).Ignore(u => u.EmailConfirmed);
             user.HasIndex(u => u.NormalizedUserName).IsUnique().HasDatabaseName("ix_users_normalized_user_name");
             user.HasIndex(u => u.NormalizedEmail).IsUnique().HasDatabaseName("ix_users_normalized_email");
             user.HasIndex(u => u.GuestKey).IsUnique();

@@ -39,8 +39,8 @@ internal sealed class GuestAccounts(IdentityDbContext context, IOptions<Identity
         var created = await context.Database.ExecuteSqlAsync(
             $"""
             INSERT INTO identity.users (id, display_name, is_guest, is_administrator, created_at, last_seen_at, guest_key,
-                                        email_confirmed, access_failed_count, concurrency_stamp, security_stamp)
-            VALUES ({id}, {DisplayName}, true, false, {now}, {now}, {key}, false, 0, {id.ToString()}, {id.ToString()})
+                                        access_failed_count, concurrency_stamp, security_stamp)
+            VALUES ({id}, {DisplayName}, true, false, {now}, {now}, {key}, 0, {id.ToString()}, {id.ToString()})
             ON CONFLICT (guest_key) DO NOTHING
             """,
             cancellationToken);

@@ -8,11 +8,13 @@ namespace SevenX42.Modules.Identity.Infrastructure.Keys;
 /// <summary>Encrypts the data protection key ring. Its decryptor's class name is stored with every key: don't rename it.</summary>
 internal sealed class KeyRingXmlEncryptor(KeyEncryption encryption) : IXmlEncryptor
 {
+    public const string Element = "encryptedKey";
+
     public EncryptedXmlInfo Encrypt(XElement plaintextElement)
     {
         var plain = Encoding.UTF8.GetBytes(plaintextElement.ToString(SaveOptions.DisableFormatting));
         return new EncryptedXmlInfo(
-            new XElement("encryptedKey", Convert.ToBase64String(encryption.Encrypt(plain))), typeof(KeyRingXmlDecryptor));
+            new XElement(Element, Convert.ToBase64String(encryption.Encrypt(plain))), typeof(KeyRingXmlDecryptor));
     }
 }
 

@@ -230,10 +230,6 @@ namespace SevenX42.Modules.Identity.Infrastructure.Migrations
                         .HasColumnType("character varying(256)")
                         .HasColumnName("email");
 
-                    b.Property<bool>("EmailConfirmed")
-                        .HasColumnType("boolean")
-                        .HasColumnName("email_confirmed");
-
                     b.Property<byte[]>("GuestKey")
                         .HasMaxLength(32)
                         .HasColumnType("bytea")

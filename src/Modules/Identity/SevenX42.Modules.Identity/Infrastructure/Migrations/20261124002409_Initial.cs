@@ -95,7 +95,6 @@ namespace SevenX42.Modules.Identity.Infrastructure.Migrations
                     normalized_user_name = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
                     email = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
                     normalized_email = table.Column<string>(type: "character varying(256)", maxLength: 256, nullable: true),
-                    email_confirmed = table.Column<bool>(type: "boolean", nullable: false),
                     password_hash = table.Column<string>(type: "character varying(512)", maxLength: 512, nullable: true),
                     security_stamp = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),
                     concurrency_stamp = table.Column<string>(type: "character varying(64)", maxLength: 64, nullable: true),

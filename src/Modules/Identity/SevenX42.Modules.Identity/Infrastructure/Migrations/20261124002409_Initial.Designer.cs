@@ -13,7 +13,7 @@ using SevenX42.Modules.Identity.Infrastructure;
 namespace SevenX42.Modules.Identity.Infrastructure.Migrations
 {
     [DbContext(typeof(IdentityDbContext))]
-    [Migration("20261124002122_Initial")]
+    [Migration("20261124002409_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -232,10 +232,6 @@ namespace SevenX42.Modules.Identity.Infrastructure.Migrations
                         .HasMaxLength(256)
                         .HasColumnType("character varying(256)")
                         .HasColumnName("email");
-
-                    b.Property<bool>("EmailConfirmed")
-                        .HasColumnType("boolean")
-                        .HasColumnName("email_confirmed");
 
                     b.Property<byte[]>("GuestKey")
                         .HasMaxLength(32)
