@@ -1,7 +1,18 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Identity;
+using SevenX42.Contracts.Media;
+using SevenX42.Messaging;
+using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
+using SevenX42.Modules.Media.Infrastructure.Blobs;
+using SevenX42.Modules.Media.Integration;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Media;
@@ -19,10 +30,34 @@ public sealed class MediaModule : IModule
     {
         services.AddModuleDbContext<MediaDbContext>(Schema);
         services.AddMediaPipeline();
+        services.AddOptions<MediaOptions>()
+            .BindConfiguration(MediaOptions.Section)
+            .PostConfigure<IConfiguration>(static (options, values) =>
+            {
+                if (string.IsNullOrWhiteSpace(options.Directory))
+                    options.Directory = Path.Combine(values["DataDirectory"] ?? ".data", "media");
+            })
+            .ValidateDataAnnotations()
+            .ValidateOnStart();
+        services.AddSingleton<IBlobStore, FileBlobStore>();
+        services.AddScoped<UnreferencedBlobs>();
+        services.AddSingleton<BlobSweeper>();
+        services.AddHostedService(static provider => provider.GetRequiredService<BlobSweeper>());
+        services.AddScoped<IMediaApi, MediaApi>();
+        services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
     }
 
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
+        var options = routes.ServiceProvider.GetRequiredService<IOptions<MediaOptions>>().Value;
+        var assets = routes.MapGroup("/media/assets").RequireAuthorization();
+        assets.MapPost("/", UploadAssetEndpoint.Post)
+            .WithMetadata(new UploadLimit(options.MaxAssetBytes + UploadAssetEndpoint.Overhead));
+        assets.MapMethods("/{assetId:guid}", [HttpMethods.Get, HttpMethods.Head], GetAssetEndpoint.Get);
+        assets.MapDelete("/{assetId:guid}", DeleteAssetEndpoint.Delete);
+        assets.MapPost("/{assetId:guid}/delete", DeleteAssetEndpoint.Delete);
     }
+
+    private sealed record UploadLimit(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;
 }

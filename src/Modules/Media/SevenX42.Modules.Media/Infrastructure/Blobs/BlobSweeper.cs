@@ -1,0 +1,86 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SevenX42.Modules.Media.Domain;
+
+namespace SevenX42.Modules.Media.Infrastructure.Blobs;
+
+/// <summary>
+/// Deletes what a process that died left in the blob store: parts of uploads, and blobs whose asset was never committed or
+/// whose deletion was. Any number of processes may sweep at once.
+/// </summary>
+internal sealed partial class BlobSweeper(
+    IBlobStore blobs,
+    IServiceScopeFactory scopes,
+    IOptions<MediaOptions> options,
+    AppRoleContext role,
+    TimeProvider time,
+    ILogger<BlobSweeper> logger) : BackgroundService
+{
+    /// <summary>How many blobs are looked at in one query, and held in memory.</summary>
+    private const int BatchSize = 500;
+
+    /// <summary>How many blobs one pass deletes at most; the next pass goes on.</summary>
+    private const int MaxDeletions = 10_000;
+
+    /// <summary>Looks through the store once.</summary>
+    public async Task SweepAsync(CancellationToken cancellationToken)
+    {
+        var old = time.GetUtcNow() - options.Value.SweepAge;
+        var parts = await blobs.DiscardAbandonedAsync(old, cancellationToken);
+        var orphans = 0;
+        var batch = new List<string>(BatchSize);
+        await foreach (var hash in blobs.ListAsync(old, cancellationToken))
+        {
+            batch.Add(hash);
+            if (batch.Count == BatchSize)
+                orphans += await SweepBatchAsync(batch, cancellationToken);
+            if (orphans >= MaxDeletions)
+                break;
+        }
+
+        orphans += await SweepBatchAsync(batch, cancellationToken);
+        if (parts + orphans > 0)
+            LogSwept(logger, orphans, parts);
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // The processes that store files are those that have them mounted.
+        if (!role.ServesWeb)
+            return;
+        using var timer = new PeriodicTimer(options.Value.SweepInterval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await SweepAsync(stoppingToken);
+            }
+            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+            {
+                // The database or the directory is away; the next pass finds what this one missed.
+                LogFailed(logger, e);
+            }
+        }
+    }
+
+    private async Task<int> SweepBatchAsync(List<string> batch, CancellationToken cancellationToken)
+    {
+        if (batch.Count == 0)
+            return 0;
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<MediaDbContext>();
+        var referenced = await context.Assets.Where(a => batch.Contains(a.ContentHash)).Select(a => a.ContentHash).Distinct().ToListAsync(cancellationToken);
+        var orphans = batch.Except(referenced).ToList();
+        batch.Clear();
+        return await scope.ServiceProvider.GetRequiredService<UnreferencedBlobs>().DeleteAsync(orphans, cancellationToken);
+    }
+
+    [LoggerMessage(1, LogLevel.Information, "Swept {Orphans} blobs that nobody refers to and {Parts} parts of uploads")]
+    private static partial void LogSwept(ILogger logger, int orphans, int parts);
+
+    [LoggerMessage(2, LogLevel.Warning, "The blob store could not be swept; the next pass tries again")]
+    private static partial void LogFailed(ILogger logger, Exception exception);
+}

@@ -1,0 +1,174 @@
+using System.Net;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Identity;
+using SevenX42.Messaging;
+using SevenX42.Modules.Media.Infrastructure;
+using SevenX42.Modules.Media.Infrastructure.Blobs;
+using SevenX42.Modules.Media.Integration;
+using SevenX42.Testing;
+
+namespace SevenX42.Modules.Media.Tests;
+
+public sealed class DeletionTests(PostgresServer postgres)
+{
+    private static readonly Guid Ann = new("0197aaaa-0000-7000-8000-000000000001");
+    private static readonly Guid Bob = new("0197aaaa-0000-7000-8000-000000000002");
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_deleted_file_is_gone_with_its_content()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var path = (await client.UploadAsync(Uploads.NewPng())).Headers.Location;
+        Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync(path, Cancellation)).StatusCode);
+        Assert.Equal(HttpStatusCode.NotFound, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task A_form_without_scripts_deletes_and_leads_back()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        using var request = new HttpRequestMessage(HttpMethod.Post, (await client.UploadAsync(Uploads.NewPng())).Headers.Location + "/delete");
+        request.Headers.Accept.ParseAdd("text/html");
+        using var handler = new HttpClientHandler { AllowAutoRedirect = false };
+        using var browser = new HttpClient(handler) { BaseAddress = client.BaseAddress };
+        browser.DefaultRequestHeaders.Add("X-Test-User", Ann.ToString());
+        using var response = await browser.SendAsync(request, Cancellation);
+        Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
+        Assert.Equal("/", response.Headers.Location?.OriginalString);
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task A_content_stays_until_the_last_of_its_owners_deletes_it()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var ann = host.ClientOf(Ann);
+        using var bob = host.ClientOf(Bob);
+        var content = Uploads.NewPng();
+        var anns = (await ann.UploadAsync(content)).Headers.Location;
+        var bobs = (await bob.UploadAsync(content)).Headers.Location;
+        Assert.Single(host.Files());
+        await ann.DeleteAsync(anns, Cancellation);
+        Assert.Equal(content, await bob.GetByteArrayAsync(bobs, Cancellation));
+        await bob.DeleteAsync(bobs, Cancellation);
+        Assert.Empty(host.Files());
+    }
+
+    [Fact]
+    public async Task A_content_is_never_deleted_under_an_upload_of_the_same()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var ann = host.ClientOf(Ann);
+        using var bob = host.ClientOf(Bob);
+        for (var round = 0; round < 25; round++)
+        {
+            var content = Uploads.NewPng();
+            var anns = (await ann.UploadAsync(content)).Headers.Location;
+            var deletion = ann.DeleteAsync(anns, Cancellation);
+            var upload = bob.UploadAsync(content);
+            var sweep = host.Services.GetRequiredService<BlobSweeper>().SweepAsync(Cancellation);
+            await Task.WhenAll(deletion, upload, sweep);
+            Assert.Equal(content, await bob.GetByteArrayAsync((await upload).Headers.Location, Cancellation));
+        }
+    }
+
+    [Fact]
+    public async Task Two_deletions_at_the_same_time_give_the_bytes_back_once()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        await client.UploadAsync(Uploads.NewPng(100));
+        for (var round = 0; round < 10; round++)
+        {
+            var path = (await client.UploadAsync(Uploads.NewPng(100))).Headers.Location;
+            var responses = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => client.DeleteAsync(path, Cancellation)));
+            Assert.Equal(1, responses.Count(r => r.StatusCode == HttpStatusCode.NoContent));
+            Assert.Equal(3, responses.Count(r => r.StatusCode == HttpStatusCode.NotFound));
+            Assert.Equal(100, await host.BytesOfAsync(Ann));
+        }
+    }
+
+    [Fact]
+    public async Task A_deleted_users_files_are_deleted_and_nobody_elses()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var ann = host.ClientOf(Ann);
+        using var bob = host.ClientOf(Bob);
+        var shared = Uploads.NewPng();
+        await ann.UploadAsync(shared);
+        await ann.UploadAsync(Uploads.NewPng());
+        var bobs = (await bob.UploadAsync(shared)).Headers.Location;
+        // Through an outbox, as it comes from the module that knows users.
+        await host.QueryAsync(context =>
+        {
+            context.Raise(new UserDeleted(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), Ann));
+            return context.SaveChangesAsync(Cancellation);
+        });
+        await Eventually.TrueAsync(async () => await host.CountAssetsAsync() == 1 && host.Files().Count == 1);
+        Assert.Equal(shared, await bob.GetByteArrayAsync(bobs, Cancellation));
+        Assert.Equal(0, await host.BytesOfAsync(Ann));
+    }
+
+    [Fact]
+    public async Task An_upload_that_outlasts_its_user_is_not_stored()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        using var content = new PausedContent(Uploads.NewPng());
+        var upload = client.PostAsync("/media/assets", content, Cancellation);
+        await Eventually.TrueAsync(() => host.Files().Count == 1);
+        await DeliverAsync(host, new UserDeleted(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), Ann));
+        content.GoOn();
+        Assert.False((await upload).IsSuccessStatusCode);
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task A_deletion_that_is_delivered_twice_does_no_harm()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        await client.UploadAsync(Uploads.NewPng());
+        var deleted = new UserDeleted(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), Ann);
+        await DeliverAsync(host, deleted);
+        await DeliverAsync(host, deleted);
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task The_sweeper_deletes_what_nobody_refers_to_and_nothing_else()
+    {
+        await using var host = await MediaHost.StartAsync(postgres, ("Media:SweepAge", "01:00:00"));
+        using var client = host.ClientOf(Ann);
+        var kept = Uploads.NewPng();
+        var path = (await client.UploadAsync(kept)).Headers.Location;
+        await client.UploadAsync(Uploads.NewPng());
+        await client.UploadAsync(Uploads.NewPng());
+        var keptFile = host.Files().Single(f => File.ReadAllBytes(Path.Combine(host.Directory, f)).AsSpan().SequenceEqual(kept));
+        var orphans = host.Files().Where(f => f != keptFile).ToList();
+        // As after a crash between the commit that deleted the rows and the deletion of their files.
+        var keptId = Guid.Parse(path!.OriginalString.Split('/')[^1]);
+        await host.QueryAsync(context => context.Assets.Where(a => a.Id != keptId).ExecuteDeleteAsync(Cancellation));
+        await File.WriteAllTextAsync(Path.Combine(host.Directory, "incoming", "died.part"), "half", Cancellation);
+        foreach (var file in host.Files().Where(f => f != orphans[1]))
+            File.SetLastWriteTimeUtc(Path.Combine(host.Directory, file), TimeProvider.System.GetUtcNow().AddHours(-2).UtcDateTime);
+
+        await host.Services.GetRequiredService<BlobSweeper>().SweepAsync(Cancellation);
+
+        Assert.Equal(new[] { keptFile, orphans[1] }.Order(), host.Files());
+        Assert.Equal(kept, await client.GetByteArrayAsync(path, Cancellation));
+    }
+
+    private static async Task DeliverAsync(MediaHost host, UserDeleted deleted)
+    {
+        await using var scope = host.Services.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<UserDeletedHandler>().HandleAsync(deleted, Cancellation);
+    }
+}

@@ -1,0 +1,143 @@
+using System.Net.Http.Headers;
+using System.Security.Claims;
+using System.Text.Encodings.Web;
+using Microsoft.AspNetCore.Authentication;
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Hosting;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SevenX42.Http;
+using SevenX42.Modules.Media.Infrastructure;
+using SevenX42.Persistence;
+using SevenX42.Testing;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
+
+namespace SevenX42.Modules.Media.Tests;
+
+/// <summary>
+/// The module on a real Kestrel, a real database and real files. Who is signed in is said by a header: that is another
+/// module's affair.
+/// </summary>
+internal sealed class MediaHost : IAsyncDisposable
+{
+    private readonly WebApplication _app;
+
+    private MediaHost(WebApplication app, string directory) => (_app, Directory) = (app, directory);
+
+    /// <summary>Where the files are.</summary>
+    public string Directory { get; }
+
+    public IServiceProvider Services => _app.Services;
+
+    public static async Task<MediaHost> StartAsync(PostgresServer postgres, params (string Key, string Value)[] settings)
+    {
+        var directory = Path.Combine(System.IO.Directory.CreateTempSubdirectory("7x42-media-").FullName, "media");
+        var builder = WebApplication.CreateSlimBuilder();
+        builder.Logging.ClearProviders();
+        builder.WebHost.UseUrls("http://127.0.0.1:0");
+        builder.WebHost.UseKestrelCore();
+        builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
+        {
+            ["ConnectionStrings:Postgres"] = await postgres.CreateDatabaseAsync(),
+            ["Media:Directory"] = directory,
+        });
+        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
+        builder.Services.AddSingleton(TimeProvider.System);
+        builder.Services.AddSingleton(new AppRoleContext(AppRole.All));
+        builder.Services.AddHttpBuildingBlocks();
+        builder.Services.AddAuthorization();
+        builder.Services.AddAuthentication(HeaderAuthentication.Name)
+            .AddScheme<AuthenticationSchemeOptions, HeaderAuthentication>(HeaderAuthentication.Name, null);
+        var module = new MediaModule();
+        module.Add(builder.Services, builder.Configuration);
+        var app = builder.Build();
+        app.UseRouting();
+        // What the antiforgery check of the real chain does to a form without the token's header.
+        app.Use(async (http, next) =>
+        {
+            if (http.Request.HasFormContentType && http.Request.Headers.ContainsKey("X-Read-Form"))
+                await http.Request.ReadFormAsync();
+            await next(http);
+        });
+        app.UseAuthentication();
+        app.UseAuthorization();
+        module.Map(app);
+        foreach (var database in app.Services.GetServices<IModuleDatabase>())
+            await database.MigrateAsync(TestContext.Current.CancellationToken);
+        await app.StartAsync();
+        return new MediaHost(app, directory);
+    }
+
+    public HttpClient Anonymous() => new() { BaseAddress = new Uri(_app.Urls.Single()) };
+
+    public HttpClient ClientOf(Guid user)
+    {
+        var client = Anonymous();
+        client.DefaultRequestHeaders.Add(HeaderAuthentication.Name, user.ToString());
+        return client;
+    }
+
+    /// <summary>Does something with the database that the module itself offers nobody.</summary>
+    public async Task<T> QueryAsync<T>(Func<MediaDbContext, Task<T>> query)
+    {
+        await using var scope = Services.CreateAsyncScope();
+        return await query(scope.ServiceProvider.GetRequiredService<MediaDbContext>());
+    }
+
+    public Task<int> CountAssetsAsync() => QueryAsync(context => context.Assets.CountAsync());
+
+    public Task<long> BytesOfAsync(Guid user) =>
+        QueryAsync(context => context.Set<Domain.Owner>().Where(o => o.Id == user).Select(o => o.Bytes).SingleOrDefaultAsync());
+
+    /// <summary>All files, whole and half ones, by their path in the media directory.</summary>
+    public IReadOnlyList<string> Files() => System.IO.Directory.Exists(Directory)
+        ? [.. System.IO.Directory.EnumerateFiles(Directory, "*", SearchOption.AllDirectories).Select(f => Path.GetRelativePath(Directory, f)).Order()]
+        : [];
+
+    public async ValueTask DisposeAsync()
+    {
+        await _app.StopAsync();
+        await _app.DisposeAsync();
+        System.IO.Directory.Delete(Path.GetDirectoryName(Directory)!, recursive: true);
+    }
+
+    private sealed class HeaderAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
+        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+    {
+        public const string Name = "X-Test-User";
+
+        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
+        {
+            if (Request.Headers[Name].ToString() is not { Length: > 0 } user)
+                return Task.FromResult(AuthenticateResult.NoResult());
+            var principal = new ClaimsPrincipal(new ClaimsIdentity([new Claim(UserClaims.UserId, user)], Name));
+            return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(principal, Name)));
+        }
+    }
+}
+
+/// <summary>Uploads as a browser makes them.</summary>
+internal static class Uploads
+{
+    public static readonly byte[] Png = [0x89, .. "PNG\r\n"u8, 0x1A, 0x0A, .. "pixels"u8];
+
+    public static Task<HttpResponseMessage> UploadAsync(this HttpClient client, byte[] content, string fileName = "picture.png", string claimedType = "image/png")
+    {
+        var file = new ByteArrayContent(content);
+        file.Headers.ContentType = MediaTypeHeaderValue.Parse(claimedType);
+        return client.PostAsync("/media/assets", new MultipartFormDataContent { { file, "file", fileName } }, TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>A PNG that no other test has.</summary>
+    public static byte[] NewPng(int bytes = 100)
+    {
+        var content = new byte[bytes];
+        Random.Shared.NextBytes(content);
+        Png.CopyTo(content, 0);
+        return content;
+    }
+}
