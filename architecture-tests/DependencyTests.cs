@@ -72,6 +72,9 @@ internal static class DependencyRules
 public sealed class DependencyTests
 {
     [Fact]
+    public void The_domain_is_free_of_frameworks_and_of_the_layers_around_it() => DependencyRules.DomainIsPure(Product.Modules).Holds();
+
+    [Fact]
     public void A_domain_that_knows_a_framework_is_caught() => DependencyRules.DomainIsPure(
     [
         Offender.Module("""
@@ -100,6 +103,9 @@ public sealed class DependencyTests
         "SevenX42.Modules.Planted.Domain.KnowsAi",
         "SevenX42.Modules.Planted.Domain.KnowsInfrastructure",
         "SevenX42.Modules.Planted.Domain.HidesItInAnAsyncLambda");
+
+    [Fact]
+    public void Features_know_no_providers_sdk() => DependencyRules.FeaturesKnowNoProvider(Product.Modules).Holds();
 
     [Fact]
     public void A_feature_that_knows_a_providers_sdk_is_caught() => DependencyRules.FeaturesKnowNoProvider(

@@ -158,6 +158,9 @@ public sealed class DisciplineTests
         [Offender.Module("class Good; class Managerial; class TextHelper; static class DateUtils; class JobManager<T>; class Common;")])
         .Catches("TextHelper", "DateUtils", "JobManager`1", "Common");
 
+    [Fact]
+    public void Markup_holds_no_inline_script_or_style() => DisciplineRules.MarkupHoldsNoCode(Repository.Sources("src/", ".razor")).Holds();
+
     [Theory]
     [InlineData("<script>alert(1)</script>")]
     [InlineData("<style>a { }</style>")]

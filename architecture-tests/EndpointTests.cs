@@ -50,6 +50,10 @@ internal static class EndpointRules
 public sealed class EndpointTests
 {
     [Fact]
+    public void Endpoints_are_static_methods_of_endpoint_classes() =>
+        EndpointRules.EndpointsAreMethodGroups([.. Product.Modules, Product.Host, Product.BuildingBlocks]).Holds(atLeast: 4);
+
+    [Fact]
     public void Endpoints_that_are_lambdas_are_caught() => EndpointRules.EndpointsAreMethodGroups(
     [
         Offender.Module("""

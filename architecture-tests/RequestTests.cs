@@ -124,6 +124,9 @@ public sealed class RequestTests
         """;
 
     [Fact]
+    public void Requests_are_sealed_immutable_records() => RequestRules.RequestsAreImmutable(Product.Modules).Holds();
+
+    [Fact]
     public void A_mutable_request_is_caught() => RequestRules.RequestsAreImmutable(
     [
         Offender.Module(Pipeline + """
@@ -142,6 +145,9 @@ public sealed class RequestTests
         "SevenX42.Modules.Planted.Growing");
 
     [Fact]
+    public void Requests_carry_their_modules_marker_and_are_command_or_query() => RequestRules.RequestsAreMarked(Product.Modules).Holds();
+
+    [Fact]
     public void An_unmarked_request_is_caught() => RequestRules.RequestsAreMarked(
     [
         Offender.Module(Pipeline + """
@@ -151,6 +157,13 @@ public sealed class RequestTests
             internal sealed record Both : IPlantedCommand, IQuery;
             """),
     ]).Catches("SevenX42.Modules.Planted.Unmarked", "SevenX42.Modules.Planted.Neither", "SevenX42.Modules.Planted.Both");
+
+    [Fact]
+    public void Every_request_has_one_internal_handler()
+    {
+        RequestRules.RequestsHaveOneHandler(Product.Modules).Holds();
+        RequestRules.HandlersAreInternalAndServeOneRequest(Product.Modules).Holds();
+    }
 
     [Fact]
     public void A_request_without_handler_and_a_public_handler_are_caught()

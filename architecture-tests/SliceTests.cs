@@ -95,6 +95,12 @@ public sealed class SliceTests
         internal static class SendEndpoint;
         """;
 
+    private static readonly SourceFile[] Modules = [.. Repository.Sources("src/Modules/")];
+
+    [Fact]
+    public void Request_validator_handler_and_endpoint_stand_in_one_file_named_as_the_use_case() =>
+        SliceRules.PartsStandInTheirUseCasesFile(Modules).Holds(atLeast: 3);
+
     [Fact]
     public void A_part_in_another_file_is_caught() => SliceRules.PartsStandInTheirUseCasesFile(
     [
@@ -106,6 +112,9 @@ public sealed class SliceTests
     ]).Catches("Features/Messages/SendHandler.cs", "Features/Messages/Validation.cs", "Features/Messages/Requests.cs", "Features/Messages/Routes.cs");
 
     [Fact]
+    public void A_slice_reads_request_validator_handler_endpoint() => SliceRules.SlicesReadFromTopToBottom(Modules).Holds();
+
+    [Fact]
     public void A_slice_out_of_order_doubled_or_incomplete_is_caught() => SliceRules.SlicesReadFromTopToBottom(
     [
         new(Send, Slice),
@@ -114,6 +123,9 @@ public sealed class SliceTests
         new("Half.cs", "internal sealed record A : IACommand;"),
         new("NoSlice.cs", "internal sealed class Conversation;"),
     ]).Catches("Upside.cs", "Twice.cs", "Half.cs");
+
+    [Fact]
+    public void Use_cases_stand_in_features() => SliceRules.SlicesStandInFeatures(Modules).Holds();
 
     [Fact]
     public void A_use_case_outside_features_is_caught() => SliceRules.SlicesStandInFeatures(
