@@ -1,0 +1,136 @@
+using System.Collections.Concurrent;
+using System.Text;
+using TextMateSharp.Grammars;
+using TextMateSharp.Registry;
+
+namespace SevenX42.Modules.Chat.Rendering;
+
+/// <summary>
+/// Highlights the lines of one code block, one after the other, by CSS classes. A line's tokens depend on the lines before
+/// it and on nothing after it, so a line that is complete is highlighted once, also while the block still streams.
+/// </summary>
+internal sealed class CodeHighlighter
+{
+    private const int LongestLine = 1_000;
+    private const int MostLines = 2_000;
+    private static readonly TimeSpan LineLimit = TimeSpan.FromSeconds(1);
+
+    // Longest prefix first: the first that fits a scope wins.
+    private static readonly (string Scope, string Class)[] Map =
+    [
+        ("comment", "hl-comment"), ("string", "hl-string"), ("constant.numeric", "hl-number"), ("constant.character", "hl-string"),
+        ("constant", "hl-constant"), ("keyword.operator", "hl-operator"), ("keyword", "hl-keyword"), ("storage", "hl-keyword"),
+        ("entity.name.function", "hl-function"), ("support.function", "hl-function"), ("entity.name.type", "hl-type"),
+        ("entity.name.class", "hl-type"), ("support.type", "hl-type"), ("support.class", "hl-type"), ("entity.name.tag", "hl-tag"),
+        ("entity.other.attribute-name", "hl-attribute"), ("variable", "hl-variable"), ("punctuation", "hl-punctuation"),
+        ("markup.inserted", "hl-inserted"), ("markup.deleted", "hl-deleted"), ("markup.heading", "hl-keyword"),
+    ];
+
+    private static readonly RegistryOptions Options = new(ThemeName.DarkPlus);
+    private static readonly Registry Registry = new(Options);
+    private static readonly ConcurrentDictionary<string, IGrammar?> Grammars = new(StringComparer.OrdinalIgnoreCase);
+
+    // Grammars compile their rules while they tokenise, and are not made for two threads at once.
+    private static readonly Lock Gate = new();
+
+    private readonly IGrammar? _grammar;
+    private IStateStack? _state;
+    private int _lines;
+
+    private CodeHighlighter(IGrammar? grammar) => _grammar = grammar;
+
+    /// <summary>Every class that a line can carry.</summary>
+    public static IReadOnlyList<string> Classes { get; } = [.. Map.Select(m => m.Class).Distinct()];
+
+    /// <summary>A highlighter at the first line of a block.</summary>
+    /// <param name="language">As written after the fence; unknown ones are not highlighted.</param>
+    public static CodeHighlighter For(string language) => new(language.Length > 30 ? null : Grammars.GetOrAdd(language, Load));
+
+    /// <summary>The next line as HTML, without its line break.</summary>
+    public string Next(string line)
+    {
+        var html = Render(line, out var state);
+        _state = state;
+        _lines++;
+        return html;
+    }
+
+    /// <summary>The next line as it looks so far; it is not complete yet.</summary>
+    public string Peek(string line) => Render(line, out _);
+
+    private string Render(string line, out IStateStack? state)
+    {
+        state = _state;
+        if (_grammar is null || line.Length > LongestLine || _lines > MostLines)
+            return CodeFrame.Escape(line);
+        ITokenizeLineResult result;
+        lock (Gate)
+            result = _grammar.TokenizeLine(new LineText(line), _state, LineLimit);
+        state = result.RuleStack;
+        var html = new StringBuilder(line.Length * 2);
+        string? open = null;
+        foreach (var token in result.Tokens)
+        {
+            var start = Math.Min(token.StartIndex, line.Length);
+            var end = Math.Min(token.EndIndex, line.Length);
+            if (end <= start)
+                continue;
+            var css = ClassOf(token.Scopes);
+            if (css != open)
+            {
+                if (open is not null)
+                    html.Append("</span>");
+                if (css is not null)
+                    html.Append("<span class=\"").Append(css).Append("\">");
+                open = css;
+            }
+
+            html.Append(CodeFrame.Escape(line[start..end]));
+        }
+
+        if (open is not null)
+            html.Append("</span>");
+        return html.ToString();
+    }
+
+    private static string? ClassOf(List<string> scopes)
+    {
+        for (var i = scopes.Count - 1; i >= 0; i--)
+        {
+            foreach (var (scope, css) in Map)
+            {
+                if (scopes[i].StartsWith(scope, StringComparison.Ordinal))
+                    return css;
+            }
+        }
+
+        return null;
+    }
+
+    private static IGrammar? Load(string language)
+    {
+        var id = language.ToLowerInvariant() switch
+        {
+            "c#" or "cs" => "csharp",
+            "js" or "mjs" or "node" => "javascript",
+            "ts" => "typescript",
+            "py" => "python",
+            "sh" or "bash" or "shell" or "zsh" or "console" => "shellscript",
+            "yml" => "yaml",
+            "md" => "markdown",
+            "rb" => "ruby",
+            "rs" => "rust",
+            "golang" => "go",
+            "c++" => "cpp",
+            "f#" => "fsharp",
+            "ps1" or "pwsh" => "powershell",
+            "docker" => "dockerfile",
+            var other => other,
+        };
+        lock (Gate)
+        {
+            var scope = Options.GetAvailableLanguages().Any(l => l.Id == id) ? Options.GetScopeByLanguageId(id) : null;
+            return scope is null ? null : Registry.LoadGrammar(scope);
+        }
+    }
+}
