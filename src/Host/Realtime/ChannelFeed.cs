@@ -38,12 +38,13 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
     private bool _unavailable;
     private bool _stale;
     private long _flushed;
+    private long _read;
     private long _moved;
 
     public ChannelFeed(ChannelFeeds feeds, string channel, bool raw, IChannelKind kind)
     {
         (_feeds, Channel, Raw, _kind) = (feeds, channel, raw, kind);
-        _flushed = feeds.Time.GetTimestamp() - feeds.Time.TimestampFrequency;
+        _flushed = feeds.Time.GetTimestamp() - (long)(feeds.Options.FlushInterval.TotalSeconds * feeds.Time.TimestampFrequency) - 1;
     }
 
     private enum Request
@@ -79,7 +80,7 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
         var time = _feeds.Time;
         var busy = time.GetElapsedTime(Volatile.Read(ref _moved), now) < TimeSpan.FromMinutes(1);
         var interval = busy ? _feeds.Options.RecheckInterval : _feeds.Options.RecheckInterval * 10;
-        if (time.GetElapsedTime(Volatile.Read(ref _flushed), now) >= interval)
+        if (time.GetElapsedTime(Volatile.Read(ref _read), now) >= interval)
             Wake();
     }
 
@@ -300,7 +301,7 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
     /// <summary>Comes to the head of the log and brings all viewers along.</summary>
     private async ValueTask FlushAsync(FeedScratch scratch)
     {
-        Volatile.Write(ref _flushed, _feeds.Time.GetTimestamp());
+        Volatile.Write(ref _read, _feeds.Time.GetTimestamp());
         ChannelPosition head;
         do
         {
@@ -315,7 +316,8 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
 
             if (scratch.Events.Count > 0)
             {
-                Volatile.Write(ref _moved, _flushed);
+                _flushed = _read;
+                Volatile.Write(ref _moved, _read);
                 Distribute(scratch);
             }
 
