@@ -1,5 +1,6 @@
 using SevenX42.Host.Middleware;
 using SevenX42.Host.Observability;
+using SevenX42.Host.Realtime;
 using SevenX42.Host.Shell;
 using SevenX42.Host.Startup;
 using SevenX42.Http;
@@ -62,6 +63,8 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         services.AddSingleton(role);
         services.AddSingleton(management);
         services.AddMemoryChannelLog();
+        if (role.ServesWeb)
+            services.AddRealtime(builder.Configuration);
         services.AddHttpBuildingBlocks();
         services.AddShell();
         services.AddExceptionHandler<FaultHandler>();
@@ -103,6 +106,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         app.UseAuthorization();
         app.MapStaticAssets();
         app.MapHealth();
+        app.MapRealtime();
         foreach (var module in Modules)
             module.Map(app);
     }
