@@ -9,6 +9,11 @@ public interface IGenerationApi
     ValueTask<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken);
 
     /// <summary>
+    /// The configured servers and those found on this machine, for telling why a model is missing. From memory.
+    /// </summary>
+    ValueTask<IReadOnlyList<ProviderInfo>> GetProvidersAsync(CancellationToken cancellationToken);
+
+    /// <summary>
     /// Asks a generation to stop; what it has written stays. The upstream request is closed within a second. Idempotent;
     /// also for a generation that is not known yet, which then never starts.
     /// </summary>
@@ -28,6 +33,21 @@ public interface IGenerationApi
 /// <param name="ContextTokens">The model's context window in tokens, where known; a safe assumption otherwise.</param>
 /// <param name="IsDemo">Whether this is the built-in demo model, which is no language model and must be labelled so.</param>
 public sealed record ModelInfo(string Id, string Name, string Provider, int ContextTokens, bool IsDemo);
+
+/// <summary>A server that models come from.</summary>
+/// <param name="Name">The provider's name.</param>
+/// <param name="State"><see cref="Ready"/> or <see cref="Unavailable"/>.</param>
+/// <param name="Message">One sentence that says what is wrong; empty when nothing is.</param>
+/// <param name="ModelCount">How many models it offers now.</param>
+/// <param name="IsDiscovered">Whether it was found on this machine, rather than configured.</param>
+public sealed record ProviderInfo(string Name, string State, string Message, int ModelCount, bool IsDiscovered)
+{
+    /// <summary>Its models can be chosen.</summary>
+    public const string Ready = "ready";
+
+    /// <summary>It does not answer, or not as it should.</summary>
+    public const string Unavailable = "unavailable";
+}
 
 /// <summary>How far a generation has come, as last stored.</summary>
 /// <param name="GenerationId">The generation.</param>

@@ -11,6 +11,7 @@ using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Infrastructure;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Modules.Generation.Integration;
 using SevenX42.Persistence;
@@ -42,7 +43,7 @@ public sealed class GenerationModule : IModule
         services.TryAddSingleton(new AppRoleContext(AppRole.All));
         services.AddSingleton<IGenerationApi, GenerationApi>();
         AddWork(services, embedded);
-        AddProviders(services);
+        AddProviders(services, embedded);
         services.AddIntegrationEventHandler<AnswerRequested, AnswerRequestedHandler>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
         services.AddIntegrationEventHandler<ConversationDeleted, ConversationDeletedHandler>();
@@ -72,10 +73,14 @@ public sealed class GenerationModule : IModule
         services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<GenerationWorker>());
     }
 
-    private static void AddProviders(IServiceCollection services)
+    private static void AddProviders(IServiceCollection services, bool embedded)
     {
+        services.AddSingleton(new DiscoveryDefault(embedded));
         services.AddSingleton<ProviderRegistry>();
-        services.AddSingleton<ModelRefresher>();
-        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ModelRefresher>());
+        services.AddSingleton<ProviderConnections>();
+        services.AddSingleton<ModelListing>();
+        services.AddSingleton<LocalServers>();
+        services.AddSingleton<ProviderRefresher>();
+        services.AddSingleton<IHostedService>(provider => provider.GetRequiredService<ProviderRefresher>());
     }
 }

@@ -8,6 +8,9 @@ internal static class Failures
     public static GenerationFailure UnknownModel(string model) => new(
         "unknown_model", $"The model “{model}” is not available here any more. Choose another one.");
 
+    public static GenerationFailure UnknownAt(string provider, string model) => new(
+        "unknown_model", $"{provider} does not know the model “{model}”. Choose another one.");
+
     public static GenerationFailure WorkersDied(int attempts) => new(
         "attempts_exhausted",
         $"The answer was begun {attempts.ToString(CultureInfo.InvariantCulture)} times and broke off each time without a reason given. Try again.");

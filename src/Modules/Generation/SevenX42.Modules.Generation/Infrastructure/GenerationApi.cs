@@ -14,6 +14,12 @@ internal sealed class GenerationApi(IServiceScopeFactory scopes, ProviderRegistr
         return providers.Models;
     }
 
+    public async ValueTask<IReadOnlyList<ProviderInfo>> GetProvidersAsync(CancellationToken cancellationToken)
+    {
+        await providers.WaitUntilKnownAsync(cancellationToken);
+        return providers.Infos;
+    }
+
     public async Task CancelAsync(Guid generationId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();

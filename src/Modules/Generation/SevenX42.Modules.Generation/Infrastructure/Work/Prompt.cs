@@ -26,9 +26,7 @@ internal static class Prompt
         return messages;
     }
 
-    public static ChatOptions Options(ClaimedJob job) => job.IsTitle
-        ? new ChatOptions { Temperature = 0.2f, AdditionalProperties = new() { [PurposeProperty] = job.Purpose } }
-        : new ChatOptions { AdditionalProperties = new() { [PurposeProperty] = job.Purpose } };
+    public static ChatOptions Options(ClaimedJob job) => new() { AdditionalProperties = new() { [PurposeProperty] = job.Purpose } };
 
     /// <summary>Key of the purpose among the additional properties; for the demo model, not sent to servers.</summary>
     public const string PurposeProperty = "sevenx42.purpose";

@@ -1,0 +1,109 @@
+using System.Text.Json;
+using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
+
+namespace SevenX42.Modules.Generation.Infrastructure.Providers;
+
+/// <summary>The model servers that are looked for on this machine, and what only they can say about a model.</summary>
+internal sealed class LocalServers(ModelListing listing)
+{
+    /// <summary>A local server without an answer in that time is not there.</summary>
+    public static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(500);
+
+    /// <summary>Ollama cuts a longer prompt at its beginning and says nothing.</summary>
+    private const int OllamaContext = 4096;
+
+    private static readonly (string Name, string Url)[] Usual =
+    [
+        ("ollama", "http://127.0.0.1:11434"),
+        ("lmstudio", "http://127.0.0.1:1234"),
+        ("llamacpp", "http://127.0.0.1:8080"),
+        ("vllm", "http://127.0.0.1:8000"),
+    ];
+
+    /// <summary>Those to look for, without those that are configured.</summary>
+    public static List<ProviderOptions> Targets(GenerationOptions options)
+    {
+        var targets = options.DiscoveryTargets.Count == 0
+            ? Usual
+            : [.. options.DiscoveryTargets.Select(t => t.Split('=', 2)).Where(t => t.Length == 2).Select(t => (t[0], t[1]))];
+        var taken = options.Providers.Select(p => p.Name).ToHashSet(StringComparer.OrdinalIgnoreCase);
+        var known = options.Providers.Select(p => Place(p.BaseUrl)).ToHashSet();
+        return [.. targets.Where(t => !known.Contains(Place(t.Url)) && taken.Add(t.Name)).Select(t => new ProviderOptions
+        {
+            Name = t.Name,
+            BaseUrl = t.Url,
+
+            // One machine: more at once only makes each slower, and a model that is not loaded takes its time.
+            MaxConcurrent = 4,
+            FirstTokenTimeout = TimeSpan.FromMinutes(3),
+            ContextTokens = t.Name == "ollama" ? OllamaContext : null,
+        })];
+
+        static string Place(string url)
+        {
+            var uri = new Uri(url);
+            return $"{(uri.IsLoopback ? "loopback" : uri.Host)}:{uri.Port}";
+        }
+    }
+
+    /// <summary>The context windows that a server really runs its models with, by model.</summary>
+    public async Task<IReadOnlyDictionary<string, int>> FindContextsAsync(ProviderOptions options, CancellationToken cancellationToken)
+    {
+        var contexts = new Dictionary<string, int>(StringComparer.Ordinal);
+        var (path, read) = options.Name switch
+        {
+            "ollama" => ("/api/ps", (Action<JsonElement>)ReadOllama),
+            "lmstudio" => ("/api/v0/models", ReadLmStudio),
+            "llamacpp" => ("/props", ReadLlamaCpp),
+            _ => ("", _ => { }),
+        };
+        if (path.Length == 0)
+            return contexts;
+        using var document = await listing.FindAsync(new Uri(new Uri(options.BaseUrl), path), Limit, cancellationToken);
+        if (document?.RootElement is { ValueKind: JsonValueKind.Object } root)
+            read(root);
+        return contexts;
+
+        void ReadOllama(JsonElement root)
+        {
+            foreach (var model in Items(root, "models"))
+                Note(model, "model", "context_length");
+        }
+
+        void ReadLmStudio(JsonElement root)
+        {
+            foreach (var model in Items(root, "data"))
+            {
+                if (!Note(model, "id", "loaded_context_length"))
+                    Note(model, "id", "max_context_length");
+            }
+        }
+
+        // One model at a time: its window is everybody's.
+        void ReadLlamaCpp(JsonElement root)
+        {
+            if (root.TryGetProperty("default_generation_settings", out var settings) && settings.ValueKind == JsonValueKind.Object
+                && settings.TryGetProperty("n_ctx", out var context) && context.ValueKind == JsonValueKind.Number
+                && context.TryGetInt32(out var tokens) && tokens >= 256)
+            {
+                contexts["*"] = tokens;
+            }
+        }
+
+        bool Note(JsonElement model, string name, string field)
+        {
+            if (model.ValueKind != JsonValueKind.Object || !model.TryGetProperty(name, out var id) || id.ValueKind != JsonValueKind.String
+                || !model.TryGetProperty(field, out var context) || context.ValueKind != JsonValueKind.Number
+                || !context.TryGetInt32(out var tokens) || tokens < 256)
+            {
+                return false;
+            }
+
+            contexts[id.GetString()!] = tokens;
+            return true;
+        }
+    }
+
+    private static JsonElement.ArrayEnumerator Items(JsonElement root, string name) =>
+        root.TryGetProperty(name, out var items) && items.ValueKind == JsonValueKind.Array ? items.EnumerateArray() : default;
+}

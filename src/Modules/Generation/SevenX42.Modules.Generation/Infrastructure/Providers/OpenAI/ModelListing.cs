@@ -1,0 +1,171 @@
+using System.Net.Http.Headers;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+using SevenX42.Modules.Generation.Domain;
+
+namespace SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
+
+/// <summary>A model as its server lists it.</summary>
+/// <param name="ContextTokens">Its context window, where the server says.</param>
+internal readonly record struct ListedModel(string Id, int? ContextTokens);
+
+/// <summary>What a server listed, or why it did not.</summary>
+/// <param name="Api">Root of the API that answered.</param>
+internal sealed record ModelList(Uri? Api, IReadOnlyList<ListedModel> Models, GenerationFailure? Failure);
+
+/// <summary>Asks servers for their models: bounded in time and size, no redirects.</summary>
+internal sealed partial class ModelListing(ProviderConnections connections) : IDisposable
+{
+    private const int MaxBody = 4 * 1024 * 1024;
+    private const int MaxModels = 1000;
+    private const int MaxIdLength = 256;
+
+    private readonly HttpClient _http = new(connections.Handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
+
+    /// <summary>Where the API may begin, likeliest first: people leave <c>/v1</c> out, and some servers have none.</summary>
+    public static IReadOnlyList<Uri> Candidates(string baseUrl)
+    {
+        var url = baseUrl.TrimEnd('/');
+        var path = new Uri(url).AbsolutePath.TrimEnd('/');
+        if (path.EndsWith("/v1", StringComparison.Ordinal))
+            return [new Uri(url)];
+        return path.Length == 0 ? [new Uri($"{url}/v1"), new Uri(url)] : [new Uri(url), new Uri($"{url}/v1")];
+    }
+
+    /// <summary>The server's models.</summary>
+    public async Task<ModelList> FetchAsync(ProviderOptions options, TimeSpan limit, ProviderErrors errors, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(limit);
+        GenerationFailure? failure = null;
+        foreach (var api in Candidates(options.BaseUrl))
+        {
+            try
+            {
+                var (models, refusal) = await AskAsync(api, options.ApiKey, errors, timeout.Token);
+                if (models is not null)
+                    return new ModelList(api, models, null);
+                failure ??= refusal;
+
+                // Only a route that is not there, or is a page, is looked for elsewhere.
+                if (refusal!.Code is not ("provider_not_found" or "provider_html" or "provider_malformed"))
+                    break;
+            }
+            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            {
+                return new ModelList(null, [], errors.SilentAbout(limit));
+            }
+            catch (Exception e) when (e is HttpRequestException or IOException)
+            {
+                return new ModelList(null, [], errors.Explain(e, ""));
+            }
+        }
+
+        return new ModelList(null, [], failure);
+    }
+
+    /// <summary>Reads a JSON document of the server beside its OpenAI-compatible API; <see langword="null"/> when there is none.</summary>
+    public async Task<JsonDocument?> FindAsync(Uri address, TimeSpan limit, CancellationToken cancellationToken)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        timeout.CancelAfter(limit);
+        try
+        {
+            using var response = await _http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
+            return response.IsSuccessStatusCode && await ReadAsync(response.Content, timeout.Token) is { } body ? JsonDocument.Parse(body) : null;
+        }
+        catch (Exception e) when (e is HttpRequestException or IOException or JsonException
+            || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
+        {
+            return null;
+        }
+    }
+
+    public void Dispose() => _http.Dispose();
+
+    /// <summary>Whether a listed model is one to chat with, as far as its name tells.</summary>
+    public static bool IsForChat(string id) => !NotForChat().IsMatch(id);
+
+    private async Task<(List<ListedModel>? Models, GenerationFailure? Failure)> AskAsync(
+        Uri api, string? key, ProviderErrors errors, CancellationToken cancellationToken)
+    {
+        using var request = new HttpRequestMessage(HttpMethod.Get, $"{api.ToString().TrimEnd('/')}/models");
+        request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
+        if (!string.IsNullOrEmpty(key))
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
+        var status = (int)response.StatusCode;
+        if (status is >= 300 and < 400)
+            return (null, errors.Redirects(response.Headers.Location));
+        if (status >= 400)
+            return (null, errors.RefusedModels(status));
+        if (response.Content.Headers.ContentType?.MediaType is "text/html")
+            return (null, errors.Html);
+        var body = await ReadAsync(response.Content, cancellationToken);
+        return body is not null && Parse(body) is { } models ? (models, null) : (null, errors.NoModelList);
+    }
+
+    private static async Task<byte[]?> ReadAsync(HttpContent content, CancellationToken cancellationToken)
+    {
+        if (content.Headers.ContentLength > MaxBody)
+            return null;
+        using var stream = await content.ReadAsStreamAsync(cancellationToken);
+        using var body = new MemoryStream();
+        var buffer = new byte[16 * 1024];
+        while (await stream.ReadAsync(buffer, cancellationToken) is var read and > 0)
+        {
+            if (body.Length + read > MaxBody)
+                return null;
+            body.Write(buffer, 0, read);
+        }
+
+        return body.ToArray();
+    }
+
+    /// <summary>The list of an OpenAI-compatible server; <see langword="null"/> when this is no such list.</summary>
+    internal static List<ListedModel>? Parse(byte[] body)
+    {
+        try
+        {
+            using var document = JsonDocument.Parse(body);
+            var root = document.RootElement;
+            var data = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("data", out var inner) ? inner : root;
+            if (data.ValueKind != JsonValueKind.Array)
+                return null;
+            var models = new List<ListedModel>();
+            foreach (var item in data.EnumerateArray())
+            {
+                if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.String)
+                    return null;
+                var name = id.GetString()!;
+                if (name.Length is > 0 and <= MaxIdLength && !name.Any(char.IsControl) && models.Count < MaxModels)
+                    models.Add(new ListedModel(name, FindContext(item)));
+            }
+
+            return models;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
+    }
+
+    private static int? FindContext(JsonElement model)
+    {
+        // vLLM, OpenRouter and Together, Groq, LM Studio, llama.cpp.
+        foreach (var name in (ReadOnlySpan<string>)["max_model_len", "context_length", "context_window", "loaded_context_length", "max_context_length"])
+        {
+            if (model.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out var tokens) && tokens >= 256)
+                return tokens;
+        }
+
+        return model.TryGetProperty("meta", out var meta) && meta.ValueKind == JsonValueKind.Object
+            && meta.TryGetProperty("n_ctx", out var context) && context.ValueKind == JsonValueKind.Number
+            && context.TryGetInt32(out var size) && size >= 256
+                ? size
+                : null;
+    }
+
+    [GeneratedRegex(@"embed|whisper|\btts\b|-tts|dall-e|moderation|transcribe|realtime|-audio|gpt-image|rerank|\bsora\b|^(davinci|babbage)-002$", RegexOptions.IgnoreCase)]
+    private static partial Regex NotForChat();
+}

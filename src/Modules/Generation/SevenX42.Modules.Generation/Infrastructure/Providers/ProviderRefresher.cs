@@ -1,0 +1,192 @@
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Infrastructure.Providers.Demo;
+using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
+
+namespace SevenX42.Modules.Generation.Infrastructure.Providers;
+
+/// <summary>Keeps the registry up to date: asks configured servers for their models, and looks for local ones.</summary>
+internal sealed partial class ProviderRefresher(
+    ProviderRegistry registry,
+    ModelListing listing,
+    LocalServers local,
+    ProviderConnections connections,
+    GenerationOptions options,
+    DiscoveryDefault discovery,
+    TimeProvider time,
+    ILogger<ProviderRefresher> logger) : BackgroundService
+{
+    /// <summary>A safe assumption where nobody says.</summary>
+    private const int UnknownContext = 8192;
+
+    /// <summary>OpenAI does not say; its present models have this or more.</summary>
+    private const int OpenAIContext = 128_000;
+
+    private static readonly TimeSpan Interval = TimeSpan.FromSeconds(15);
+    private static readonly TimeSpan ConfiguredInterval = TimeSpan.FromMinutes(1);
+    private static readonly TimeSpan ConfiguredLimit = TimeSpan.FromSeconds(5);
+
+    /// <summary>How long a start waits for slow servers.</summary>
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(2);
+
+    private readonly Dictionary<string, ProviderStatus> _statuses = new(StringComparer.OrdinalIgnoreCase);
+    private readonly Lock _publishing = new();
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        // Configured servers are known at once, whatever they say about their models.
+        foreach (var configured in options.Providers)
+            _statuses[configured.Name] = Initial(configured);
+        Publish();
+        var found = options.Discovery ?? discovery.Enabled ? LocalServers.Targets(options) : [];
+        await Task.WhenAll(
+        [
+            FirstAsync(found, stoppingToken),
+            .. options.Providers.Select(p => RepeatAsync(() => RefreshAsync(p, stoppingToken), ConfiguredInterval, stoppingToken)),
+            .. found.Select(p => RepeatAsync(() => LookAsync(p, stoppingToken), Interval, stoppingToken)),
+        ]);
+    }
+
+    private async Task FirstAsync(List<ProviderOptions> found, CancellationToken stoppingToken)
+    {
+        await Task.WhenAll(
+            [
+                .. options.Providers.Where(p => p.Models.Count == 0).Select(p => RefreshAsync(p, stoppingToken)),
+                .. found.Select(p => LookAsync(p, stoppingToken)),
+            ])
+            .WaitAsync(StartLimit, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        registry.Known();
+    }
+
+    private async Task RepeatAsync(Func<Task> refresh, TimeSpan interval, CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(interval, time);
+        try
+        {
+            while (await timer.WaitForNextTickAsync(stoppingToken))
+                await refresh();
+        }
+        catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
+        {
+            // The end.
+        }
+    }
+
+    private async Task RefreshAsync(ProviderOptions configured, CancellationToken stoppingToken)
+    {
+        var list = await FetchAsync(configured, ConfiguredLimit, stoppingToken);
+        var before = Find(configured.Name)!;
+        if (list.Failure is { } failure)
+        {
+            // What was known stays: a server may serve although its list does not come.
+            Set(before with { Failure = configured.Models.Count > 0 ? null : failure });
+            return;
+        }
+
+        Set(before with
+        {
+            Provider = list.Api == before.Provider.Api ? before.Provider : new OpenAIProvider(configured, list.Api!, connections.Handler, time),
+            Models = Offer(configured, list.Models),
+            Failure = null,
+        });
+    }
+
+    private async Task LookAsync(ProviderOptions target, CancellationToken stoppingToken)
+    {
+        var list = await FetchAsync(target, LocalServers.Limit, stoppingToken);
+        if (list.Failure is { } failure)
+        {
+            // Once found, it stays known: what it was asked is then refused in so many words.
+            if (Find(target.Name) is { } gone)
+                Set(gone with { Models = [], Failure = failure });
+            return;
+        }
+
+        var contexts = await local.FindContextsAsync(target, stoppingToken);
+        var models = list.Models.Select(m => new ListedModel(
+            m.Id, contexts.TryGetValue(m.Id, out var own) || contexts.TryGetValue("*", out own) ? own : m.ContextTokens)).ToList();
+        var known = Find(target.Name) ?? Initial(target) with { IsDiscovered = true };
+        Set(known with
+        {
+            Provider = list.Api == known.Provider.Api ? known.Provider : new OpenAIProvider(target, list.Api!, connections.Handler, time),
+            Models = Offer(target, models),
+            Failure = null,
+        });
+    }
+
+    private Task<ModelList> FetchAsync(ProviderOptions target, TimeSpan limit, CancellationToken stoppingToken) =>
+        listing.FetchAsync(target, limit, new ProviderErrors(target.Name, target.ApiKey, time), stoppingToken);
+
+    private ProviderStatus Initial(ProviderOptions configured) => new(
+        configured,
+        IsDiscovered: false,
+        new OpenAIProvider(configured, ModelListing.Candidates(configured.BaseUrl)[0], connections.Handler, time),
+        Offer(configured, []),
+        Failure: null);
+
+    /// <summary>The configured models, or else all of the server's that are for chat.</summary>
+    private static List<ModelInfo> Offer(ProviderOptions configured, IReadOnlyList<ListedModel> listed)
+    {
+        var contexts = listed.Where(m => m.ContextTokens is not null).GroupBy(m => m.Id).ToDictionary(g => g.Key, g => g.First().ContextTokens!.Value);
+        IEnumerable<string> ids = configured.Models.Count > 0
+            ? configured.Models
+            : listed.Select(m => m.Id).Where(ModelListing.IsForChat).Distinct().Order(StringComparer.OrdinalIgnoreCase);
+        return [.. ids.Select(id => new ModelInfo($"{configured.Name}/{id}", id, configured.Name, Context(id), IsDemo: false))];
+
+        // What a local server runs a model with is truer than what is assumed of it; what an administrator says is truest.
+        int Context(string id) =>
+            (contexts.TryGetValue(id, out var said) ? said : (int?)null) is { } own && configured.Name is "ollama" ? own
+            : configured.ContextTokens
+                ?? (contexts.TryGetValue(id, out said) ? said
+                    : new Uri(configured.BaseUrl).Host == "api.openai.com" ? OpenAIContext : UnknownContext);
+    }
+
+    private ProviderStatus? Find(string name)
+    {
+        lock (_publishing)
+            return _statuses.GetValueOrDefault(name);
+    }
+
+    private void Set(ProviderStatus status)
+    {
+        lock (_publishing)
+        {
+            var before = _statuses.GetValueOrDefault(status.Options.Name);
+            _statuses[status.Options.Name] = status;
+            Publish();
+            if (before?.Failure?.Code == status.Failure?.Code && before?.Models.Count == status.Models.Count)
+                return;
+        }
+
+        if (status.Failure is { } failure)
+            LogUnavailable(logger, status.Options.Name, failure.Code);
+        else
+            LogReady(logger, status.Options.Name, status.Provider.Api, status.Models.Count);
+    }
+
+    private void Publish()
+    {
+        lock (_publishing)
+        {
+            List<IModelProvider> providers = [.. _statuses.Values.Select(s => s.Provider)];
+            List<ModelInfo> models = [.. _statuses.Values.SelectMany(s => s.Models)];
+            if (options.Demo)
+            {
+                providers.Add(new DemoProvider(options.DemoTokensPerSecond, time));
+                models.Add(DemoProvider.Model);
+            }
+
+            registry.Set(providers, models, [.. _statuses.Values.Select(s => s.Info)]);
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Information, "Provider {Provider} at {Api} has {Count} models")]
+    private static partial void LogReady(ILogger logger, string provider, Uri api, int count);
+
+    [LoggerMessage(2, LogLevel.Warning, "Provider {Provider} has no models now: {Code}")]
+    private static partial void LogUnavailable(ILogger logger, string provider, string code);
+}
+
+/// <summary>Whether local servers are looked for when nothing is configured.</summary>
+internal sealed record DiscoveryDefault(bool Enabled);
