@@ -1,1 +1,12 @@
-import "htmx.org";
+// What the pages need beyond HTML. htmx carries requests and swaps, Alpine what is really local state; the rest is here.
+import htmx from "htmx.org";
+import Alpine from "@alpinejs/csp";
+import { composer } from "./composer.js";
+import { follow } from "./scrolling.js";
+import { startShell } from "./shell.js";
+
+document.documentElement.classList.add("js");
+startShell(htmx);
+follow();
+Alpine.data("composer", composer);
+Alpine.start();

@@ -1,0 +1,108 @@
+import { $, $$, announce, on, stop, toast } from "./dom.js";
+
+// Shift belongs to the character where there is no other modifier: a question mark is one on every keyboard.
+const keys = ({ ctrlKey, metaKey, shiftKey, key }) => (ctrlKey || metaKey ? (shiftKey ? "ctrl+shift+" : "ctrl+") : "") + key.toLowerCase();
+
+// What a button with data-copy copies: the code it stands above, or its message as it was written.
+const copied = {
+  code: (button) => button.closest(".md-code").querySelector("code").textContent,
+  message: (button) => button.closest("article").querySelector("[data-source]").textContent,
+};
+
+async function copy(button) {
+  const text = copied[button.dataset.copy](button);
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    // Plain http has no clipboard; the old way needs a selection.
+    const area = document.createElement("textarea");
+    area.value = text;
+    button.after(area);
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+    button.focus();
+  }
+  announce("Copied");
+  button.dataset.done = "";
+  setTimeout(() => delete button.dataset.done, 1500);
+}
+
+export function startShell(htmx) {
+  const search = () => $("#search input");
+
+  on("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    const { fill } = button.dataset;
+    if (button.dataset.copy) copy(button);
+    if (fill) {
+      $("#composer textarea").value = fill;
+      htmx.trigger("#composer textarea", "input");
+      $("#composer textarea").focus();
+    }
+    // Browsers that don't know invoker commands yet.
+    if (button.commandForElement === undefined && button.hasAttribute("commandfor"))
+      document.getElementById(button.getAttribute("commandfor")).showModal();
+  });
+
+  on("keydown", (event) => {
+    if (event.isComposing || event.defaultPrevented) return;
+    const typing = event.target.matches("input, textarea, select");
+    const act = {
+      "ctrl+k": () => (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
+      "ctrl+shift+o": () => $("#new-chat").requestSubmit(),
+      "escape": () => $(":modal, :popover-open") || stop(),
+      "/": () => !typing && $("#composer textarea")?.focus(),
+      "?": () => !typing && $("#help").showModal(),
+    }[keys(event)];
+    if (act && (!typing || event.key.length > 1 || event.ctrlKey || event.metaKey)) {
+      if (event.key !== "Escape") event.preventDefault();
+      act();
+    }
+  });
+
+  // While the sidebar lies over the page, it is a dialog that keeps the focus.
+  on("beforetoggle", ({ target, newState }) => {
+    if (target.id !== "drawer") return;
+    const open = newState === "open";
+    $("#main").inert = open;
+    Object.assign(target, open ? { role: "dialog", ariaModal: "true", ariaLabel: "Sidebar" } : { role: null, ariaModal: null, ariaLabel: null });
+  }, true);
+  const closeSidebar = () => $("#drawer:popover-open")?.hidePopover();
+  matchMedia("(width >= 48rem)").onchange = closeSidebar;
+
+  on("animationend", (event) => event.animationName === "toast" && event.target.remove());
+
+  on("htmx:config:request", ({ detail: { ctx } }) => {
+    ctx.request.headers["X-CSRF-TOKEN"] = $("meta[name=csrf-token]").content;
+  });
+  on("htmx:confirm", (event) => {
+    const { ctx, issueRequest, dropRequest } = event.detail;
+    if (!ctx.confirm) return;
+    event.preventDefault();
+    const dialog = $("#confirm");
+    $("h2", dialog).textContent = ctx.confirm;
+    dialog.returnValue = "";
+    dialog.onclose = () => (dialog.returnValue ? issueRequest() : dropRequest());
+    dialog.showModal();
+  });
+  // Searching while typing is one step back, not one for each letter.
+  on("htmx:before:history:update", ({ detail: { history } }) => {
+    if (location.pathname === "/search" && history.path.startsWith("/search")) history.type = "replace";
+  });
+  on("htmx:error", ({ target, detail: { ctx } }) => {
+    if (ctx && ctx.text == null && target.id !== "composer") toast("offline");
+  });
+  on("htmx:after:swap", ({ detail: { ctx } }) => {
+    for (const link of $$("#conversations a")) {
+      if (link.pathname === location.pathname) link.ariaCurrent = "page";
+      else link.removeAttribute("aria-current");
+    }
+    if (ctx.target?.id !== "main" || ctx.sourceElement.id === "search") return;
+    closeSidebar();
+    announce(document.title);
+    const text = matchMedia("(pointer: fine)").matches && $("#composer textarea");
+    (text || $("#main")).focus({ preventScroll: true });
+  });
+}
