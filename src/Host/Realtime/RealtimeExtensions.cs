@@ -21,13 +21,15 @@ internal static class RealtimeExtensions
         services.AddSingleton<RealtimeHeartbeat>();
         services.AddSingleton<RealtimeServer>();
         services.AddSingleton<SocketEndpoint>();
+        services.AddSingleton<PollLimits>();
+        services.AddSingleton<PollEndpoint>();
         services.AddHostedService(provider => provider.GetRequiredService<RealtimeHeartbeat>());
         services.AddHostedService<SessionRevocation>();
         services.AddHostedService<RealtimeDrain>();
         return services;
     }
 
-    /// <summary>Maps <c>/realtime</c>.</summary>
+    /// <summary>Maps <c>/realtime</c>, <c>/realtime/poll</c> and <c>/realtime/token</c>.</summary>
     public static IEndpointRouteBuilder MapRealtime(this IEndpointRouteBuilder routes)
     {
         var endpoint = routes.ServiceProvider.GetRequiredService<SocketEndpoint>();
@@ -37,6 +39,9 @@ internal static class RealtimeExtensions
         // Over HTTP/2 a WebSocket begins with CONNECT. It has limits of its own: a rate limit on requests would meet all
         // tabs behind one address when they reconnect together.
         routes.MapMethods("/realtime", [HttpMethods.Get, HttpMethods.Connect], socket.Build()).DisableRateLimiting();
+        var poll = routes.ServiceProvider.GetRequiredService<PollEndpoint>();
+        routes.MapGet("/realtime/poll", poll.HandleAsync).DisableRateLimiting();
+        routes.MapPost("/realtime/token", TokenEndpoint.IssueAsync);
         return routes;
     }
 }
