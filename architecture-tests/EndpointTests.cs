@@ -5,7 +5,7 @@ using SevenX42.ArchitectureTests.Subjects;
 namespace SevenX42.ArchitectureTests;
 
 /// <summary>
-/// Endpoints are static methods with a name, not lambdas: a stack trace, a test and NetArchTest, which does not see into
+/// Endpoints are static methods of an endpoint class, not lambdas: a stack trace, a test and NetArchTest, which does not see into
 /// async lambdas, can all find them.
 /// </summary>
 internal static class EndpointRules
@@ -18,7 +18,7 @@ internal static class EndpointRules
         {
             null => [$"{mapped.Where}: maps a delegate whose method can't be told"],
             { Name: var name } when name.Contains('<', StringComparison.Ordinal) => [$"{mapped.Where}: maps a lambda or a local function"],
-            { HasThis: true } target => [$"{mapped.Where}: maps {target.Name}, which is no static method"],
+            { HasThis: true } target when !mapped.IsPipeline => [$"{mapped.Where}: maps {target.Name}, which is no static method"],
             { DeclaringType: var type } when !type.Name.EndsWith("Endpoint", StringComparison.Ordinal) =>
                 [$"{mapped.Where}: maps {type.Name}.{mapped.Target.Name}, and {type.Name} is not called an endpoint"],
             _ => [],
@@ -26,7 +26,8 @@ internal static class EndpointRules
 
     // The delegate is the last argument of every Map method, so the last method whose address was taken before the call
     // is the endpoint's; the compiler caches delegates in static fields, but always with that code beside.
-    private static IEnumerable<(string Where, MethodReference? Target)> Mapped(MethodDefinition method)
+    // A pipeline of middleware (a socket's) ends in the method that its Run was given, and that may be an instance's.
+    private static IEnumerable<(string Where, MethodReference? Target, bool IsPipeline)> Mapped(MethodDefinition method)
     {
         MethodReference? last = null;
         foreach (var instruction in method.Instructions())
@@ -40,7 +41,8 @@ internal static class EndpointRules
                 && call.DeclaringType.FullName.StartsWith("Microsoft.AspNetCore.Builder.", StringComparison.Ordinal)
                 && Delegates.Contains(handler.ParameterType.FullName))
             {
-                yield return ($"{method.DeclaringType.Display()}.{method.Name}", last);
+                var isPipeline = instruction.Previous.Operand is MethodReference { Name: "Build", DeclaringType.Name: "IApplicationBuilder" };
+                yield return ($"{method.DeclaringType.Display()}.{method.Name}", last, isPipeline);
                 last = null;
             }
         }
@@ -65,7 +67,8 @@ public sealed class EndpointTests
                 public static IResult Get(int id) => Results.Ok(id);
                 public static Task Plain(HttpContext context) => Task.CompletedTask;
             }
-            class Instance { public IResult Get() => Results.Ok(); }
+            class SocketEndpoint { public Task Handle(HttpContext context) => Task.CompletedTask; }
+            class InstanceEndpoint { public IResult Get() => Results.Ok(); }
             static class Elsewhere { public static IResult Get() => Results.Ok(); }
             static class Routes
             {
@@ -77,6 +80,18 @@ public sealed class EndpointTests
                     group.Map("/d", ReadEndpoint.Plain);
                     group.MapGet("/e", ReadEndpoint.Get).AddEndpointFilter(async (context, next) => await next(context));
                 }
+                public static void Pipeline(IEndpointRouteBuilder routes, SocketEndpoint socket)
+                {
+                    var pipeline = routes.CreateApplicationBuilder();
+                    pipeline.Run(socket.Handle);
+                    routes.Map("/a", pipeline.Build());
+                }
+                public static void PipelineOfLambda(IEndpointRouteBuilder routes)
+                {
+                    var pipeline = routes.CreateApplicationBuilder();
+                    pipeline.Run(context => Task.CompletedTask);
+                    routes.Map("/a", pipeline.Build());
+                }
                 public static void Lambda(IEndpointRouteBuilder routes) => routes.MapGet("/a", (int id) => Results.Ok(id));
                 public static void AsyncLambda(IEndpointRouteBuilder routes) => routes.MapPost("/a", async (int id) => { await Task.Yield(); return id; });
                 public static void Capturing(IEndpointRouteBuilder routes, int x) => routes.MapGet("/a", () => Results.Ok(x));
@@ -87,10 +102,10 @@ public sealed class EndpointTests
                     static IResult Answer() => Results.Ok();
                 }
                 public static void Passed(IEndpointRouteBuilder routes, Delegate handler) => routes.MapFallback(handler);
-                public static void OfAnInstance(IEndpointRouteBuilder routes) => routes.MapDelete("/a", new Instance().Get);
+                public static void OfAnInstance(IEndpointRouteBuilder routes) => routes.MapDelete("/a", new InstanceEndpoint().Get);
                 public static void Misnamed(IEndpointRouteBuilder routes) => routes.MapGet("/a", Elsewhere.Get);
             }
             """),
     ]).Catches(
-        "Routes.Lambda", "Routes.AsyncLambda", "Routes.Capturing", "Routes.RawLambda", "Routes.Local", "Routes.Passed", "Routes.OfAnInstance", "Routes.Misnamed");
+        "Routes.PipelineOfLambda", "Routes.Lambda", "Routes.AsyncLambda", "Routes.Capturing", "Routes.RawLambda", "Routes.Local", "Routes.Passed", "Routes.OfAnInstance", "Routes.Misnamed");
 }
