@@ -1,4 +1,5 @@
 using System.Buffers;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.Extensions.Primitives;
 using SevenX42.Contracts.Identity;
 using SevenX42.Http;
@@ -10,20 +11,15 @@ namespace SevenX42.Host.Realtime;
 /// <c>GET /realtime/poll?ch=…&amp;pos=…&amp;ch=…&amp;pos=…</c>: the same events for whom no socket gets through. Answers
 /// <c>{"channels":[{"ch","pos","recovered","ev","code"}]}</c> when there is something to tell, or after a while.
 /// </summary>
-internal sealed class PollEndpoint(RealtimeServer server, PollLimits limits, IServiceScopeFactory scopes)
+internal static class PollEndpoint
 {
-    public async Task HandleAsync(HttpContext context)
-    {
-        var answer = await AnswerAsync(context);
-        await answer.ExecuteAsync(context);
-    }
-
-    private async Task<IResult> AnswerAsync(HttpContext context)
+    public static async Task<IResult> AnswerAsync(
+        HttpContext context, [FromServices] RealtimeServer server, [FromServices] PollLimits limits)
     {
         context.Response.Headers.CacheControl = "no-store";
         if (context.Request.Headers.Origin.Count > 0 && !server.Origins.Allows(context.Request))
             return new Error(ErrorKind.Forbidden, "origin", "This page may not ask here.").ToResult();
-        if (await IdentifyAsync(context) is not { } identity)
+        if (await IdentifyAsync(server, context) is not { } identity)
             return Error.Unauthenticated().ToResult();
         if (server.Clients.IsDraining)
             return SocketEndpoint.Draining().ToResult();
@@ -36,11 +32,14 @@ internal sealed class PollEndpoint(RealtimeServer server, PollLimits limits, ISe
         if (!server.Clients.TryReserve(identity.UserId, out var place))
             return Error.TooMany("too_many_connections", "You have too many windows open at once.", TimeSpan.FromSeconds(5)).ToResult();
         using (place)
-            return await PollAsync(context, identity, channels);
+            return await PollAsync(server, context, identity, channels);
     }
 
-    private async Task<IResult> PollAsync(
-        HttpContext context, RealtimeIdentity identity, IReadOnlyList<(string Channel, ChannelPosition? From)> channels)
+    private static async Task<IResult> PollAsync(
+        RealtimeServer server,
+        HttpContext context,
+        RealtimeIdentity identity,
+        IReadOnlyList<(string Channel, ChannelPosition? From)> channels)
     {
         var poll = new PollRequest(server, identity);
         if (!server.Clients.TryAdd(poll))
@@ -64,15 +63,14 @@ internal sealed class PollEndpoint(RealtimeServer server, PollLimits limits, ISe
     }
 
     /// <summary>By the cookie, which Identity has checked; or by a real-time token, whose session is checked here.</summary>
-    private async Task<RealtimeIdentity?> IdentifyAsync(HttpContext context)
+    private static async Task<RealtimeIdentity?> IdentifyAsync(RealtimeServer server, HttpContext context)
     {
         if (SocketEndpoint.BearerToken(context.Request) is { } token)
         {
             context.Request.Headers.Authorization = "redacted";
             if (await server.Access.IdentifyAsync(token, context.RequestAborted) is not { } identity)
                 return null;
-            await using var scope = scopes.CreateAsyncScope();
-            var ended = await scope.ServiceProvider.GetRequiredService<IIdentityApi>()
+            var ended = await context.RequestServices.GetRequiredService<IIdentityApi>()
                 .FindEndedSessionsAsync([identity.SessionId], context.RequestAborted);
             return ended.Count == 0 ? identity : null;
         }

@@ -20,9 +20,7 @@ internal static class RealtimeExtensions
         services.AddSingleton<ChannelFeeds>();
         services.AddSingleton<RealtimeHeartbeat>();
         services.AddSingleton<RealtimeServer>();
-        services.AddSingleton<SocketEndpoint>();
         services.AddSingleton<PollLimits>();
-        services.AddSingleton<PollEndpoint>();
         services.AddHostedService(provider => provider.GetRequiredService<RealtimeHeartbeat>());
         services.AddHostedService<SessionRevocation>();
         services.AddHostedService<RealtimeDrain>();
@@ -32,15 +30,13 @@ internal static class RealtimeExtensions
     /// <summary>Maps <c>/realtime</c>, <c>/realtime/poll</c> and <c>/realtime/token</c>.</summary>
     public static IEndpointRouteBuilder MapRealtime(this IEndpointRouteBuilder routes)
     {
-        var endpoint = routes.ServiceProvider.GetRequiredService<SocketEndpoint>();
         var socket = routes.CreateApplicationBuilder();
         socket.UseWebSockets();
-        socket.Run(endpoint.HandleAsync);
-        // Over HTTP/2 a WebSocket begins with CONNECT. It has limits of its own: a rate limit on requests would meet all
+        socket.Run(SocketEndpoint.HandleAsync);
+        // Over HTTP/2 a WebSocket begins with CONNECT. Both have limits of their own: a rate limit on requests would meet all
         // tabs behind one address when they reconnect together.
         routes.MapMethods("/realtime", [HttpMethods.Get, HttpMethods.Connect], socket.Build()).DisableRateLimiting();
-        var poll = routes.ServiceProvider.GetRequiredService<PollEndpoint>();
-        routes.MapGet("/realtime/poll", poll.HandleAsync).DisableRateLimiting();
+        routes.MapGet("/realtime/poll", PollEndpoint.AnswerAsync).DisableRateLimiting();
         routes.MapPost("/realtime/token", TokenEndpoint.IssueAsync);
         return routes;
     }

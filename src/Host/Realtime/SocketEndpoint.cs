@@ -8,12 +8,13 @@ namespace SevenX42.Host.Realtime;
 /// <c>/realtime</c>: the handshake. Everything that can refuse a client refuses it here, as HTTP, before the socket is
 /// accepted.
 /// </summary>
-internal sealed partial class SocketEndpoint(RealtimeServer server)
+internal static partial class SocketEndpoint
 {
     private static readonly TimeSpan ComeBackAfter = TimeSpan.FromSeconds(1);
 
-    public async Task HandleAsync(HttpContext context)
+    public static async Task HandleAsync(HttpContext context)
     {
+        var server = context.RequestServices.GetRequiredService<RealtimeServer>();
         var protocols = context.WebSockets.WebSocketRequestedProtocols;
         var offersOurs = protocols.Contains(ServerMessages.Subprotocol);
         var token = FindToken(context.Request, protocols);
@@ -21,42 +22,42 @@ internal sealed partial class SocketEndpoint(RealtimeServer server)
         if (!context.WebSockets.IsWebSocketRequest || !offersOurs)
         {
             var error = Error.Invalid("not_a_socket", $"This address is for WebSockets of the subprotocol {ServerMessages.Subprotocol}.");
-            await RefuseAsync(context, "protocol", error);
+            await RefuseAsync(server, context, "protocol", error);
             return;
         }
 
         if (!server.Origins.Allows(context.Request))
         {
             LogForeign(server.Logger, Printable(context.Request.Headers.Origin.ToString()));
-            await RefuseAsync(context, "origin", new Error(ErrorKind.Forbidden, "origin", "This page may not open a connection here."));
+            await RefuseAsync(server, context, "origin", new Error(ErrorKind.Forbidden, "origin", "This page may not open a connection here."));
             return;
         }
 
         if (server.Clients.IsDraining)
         {
-            await RefuseAsync(context, "draining", Draining());
+            await RefuseAsync(server, context, "draining", Draining());
             return;
         }
 
         var identity = token is null ? null : await server.Access.IdentifyAsync(token, context.RequestAborted);
         if (identity is null)
         {
-            await RefuseAsync(context, "token", Error.Unauthenticated("The connection's token is missing or no longer good."));
+            await RefuseAsync(server, context, "token", Error.Unauthenticated("The connection's token is missing or no longer good."));
             return;
         }
 
         if (!server.Clients.TryReserve(identity.UserId, out var place))
         {
             var error = Error.TooMany("too_many_connections", "You have too many windows open at once.", TimeSpan.FromSeconds(10));
-            await RefuseAsync(context, "connections", error);
+            await RefuseAsync(server, context, "connections", error);
             return;
         }
 
         using (place)
-            await ServeAsync(context, identity);
+            await ServeAsync(server, context, identity);
     }
 
-    private async Task ServeAsync(HttpContext context, RealtimeIdentity identity)
+    private static async Task ServeAsync(RealtimeServer server, HttpContext context, RealtimeIdentity identity)
     {
         using var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext
         {
@@ -117,7 +118,7 @@ internal sealed partial class SocketEndpoint(RealtimeServer server)
             request.Headers.Authorization = "redacted";
     }
 
-    private Task RefuseAsync(HttpContext context, string reason, Error error)
+    private static Task RefuseAsync(RealtimeServer server, HttpContext context, string reason, Error error)
     {
         server.Metrics.Refused(reason);
         return error.ToResult().ExecuteAsync(context);
