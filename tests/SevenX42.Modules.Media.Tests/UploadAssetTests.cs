@@ -263,18 +263,3 @@ internal sealed class PausedContent : HttpContent
         return false;
     }
 }
-
-/// <summary>Waits for a condition, with a limit.</summary>
-internal static class Eventually
-{
-    public static Task TrueAsync(Func<bool> condition) => TrueAsync(() => Task.FromResult(condition()));
-
-    public static async Task TrueAsync(Func<Task<bool>> condition)
-    {
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
-        limit.CancelAfter(TimeSpan.FromSeconds(20));
-        using var timer = new PeriodicTimer(TimeSpan.FromMilliseconds(10), TimeProvider.System);
-        while (!await condition())
-            Assert.True(await timer.WaitForNextTickAsync(limit.Token));
-    }
-}
