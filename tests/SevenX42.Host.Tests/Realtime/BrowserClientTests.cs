@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using System.IO.Compression;
-using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Realtime;
 
