@@ -2,11 +2,14 @@
 import htmx from "htmx.org";
 import Alpine from "@alpinejs/csp";
 import { composer } from "./composer.js";
+import { connection, goLive } from "./live.js";
 import { follow } from "./scrolling.js";
 import { startShell } from "./shell.js";
 
 document.documentElement.classList.add("js");
 startShell(htmx);
 follow();
+goLive(htmx);
 Alpine.data("composer", composer);
+Alpine.data("connection", connection);
 Alpine.start();

@@ -102,7 +102,10 @@ export function startShell(htmx) {
     if (ctx.target?.id !== "main" || ctx.sourceElement.id === "search") return;
     closeSidebar();
     announce(document.title);
+    const main = $("#main");
+    // What the page itself gave the focus to keeps it.
+    if (main !== document.activeElement && main.contains(document.activeElement)) return;
     const text = matchMedia("(pointer: fine)").matches && $("#composer textarea");
-    (text || $("#main")).focus({ preventScroll: true });
+    (text || main).focus({ preventScroll: true });
   });
 }

@@ -1,0 +1,92 @@
+import Alpine from "@alpinejs/csp";
+import { $, $$, announce, on, toast } from "./dom.js";
+import { applyDelta, createRealtime } from "./realtime.js";
+
+const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
+const progress = {
+  queued: ({ pos }) => (pos ? `In the queue: ${pos} before this one` : "Next in the queue"),
+  running: () => "Writing…",
+  waiting: ({ ms }) => `The provider is busy. Trying again in ${Math.ceil(ms / 1000)} s`,
+};
+const link = Alpine.reactive({ state: "idle" });
+
+/** The connection indicator. */
+export const connection = () => ({
+  get state() {
+    return link.state;
+  },
+  get name() {
+    return connectionNames[link.state];
+  },
+});
+
+/**
+ * Keeps everything on the page that has a channel up to date. Its fragment carries the position its content stands at;
+ * whenever it is swapped in, watching begins anew from there.
+ */
+export function goLive(htmx) {
+  const watched = new Map();
+  const realtime = createRealtime({ onState: (state) => (link.state = state), onSignedOut: () => toast("signed-out") });
+  const article = (n) => $("#m-" + n);
+  const refresh = (element) => htmx.trigger(element, "refresh");
+
+  const events = {
+    delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
+    think: (_, [n, offset, text]) => {
+      const element = $(`#m-${n} [data-think]`);
+      if (element) element.textContent = element.textContent.slice(0, offset) + text;
+    },
+    status: (_, data) => {
+      const message = article(data.n);
+      if (!message) return;
+      if (data.st === "running" && message.dataset.status !== "running") announce("The answer has begun.");
+      message.dataset.status = data.st;
+      $("[data-state]", message)?.replaceChildren(progress[data.st]?.(data) ?? "");
+    },
+    done: (_, { n, st }) => {
+      const message = article(n);
+      if (!message) return;
+      message.dataset.status = st;
+      message.removeAttribute("aria-busy");
+      // Once the last delta is on the page.
+      requestAnimationFrame(() => setTimeout(() => announce($("[data-blocks]", message).innerText)));
+    },
+    changed: (element, { n }) => {
+      const message = article(n);
+      const path = element.dataset.channel.replace("/", "s/");
+      if (message) htmx.ajax("GET", `/${path}/messages/${message.dataset.message}`, { target: message, swap: "outerMorph" });
+    },
+    tree: refresh,
+    conversations: refresh,
+    title: (_, { t }) => {
+      $("#title").textContent = t;
+      document.title = document.title.replace(/.*(?= · )/, () => t);
+    },
+    deleted: () => {
+      toast("deleted");
+      $("#new-chat").requestSubmit();
+    },
+    "signed-out": () => toast("signed-out"),
+  };
+
+  function watch(element) {
+    const { channel, pos } = element.dataset;
+    watched.set(channel, element);
+    realtime.watch(channel, pos, {
+      event: (type, data) => events[type]?.(element, data),
+      reset: (code) => code === "not_found" || refresh(element),
+    });
+  }
+
+  const watchIn = (root) => root.matches && [root, ...$$("[data-channel]", root)].forEach((e) => e.matches("[data-channel]") && watch(e));
+
+  on("htmx:after:settle", ({ detail: { newContent } }) => {
+    newContent.forEach(watchIn);
+    for (const [channel, element] of watched) {
+      if (element.isConnected) continue;
+      watched.delete(channel);
+      realtime.unwatch(channel);
+    }
+  });
+  watchIn(document.documentElement);
+}
