@@ -5,8 +5,8 @@ using SevenX42.ArchitectureTests.Subjects;
 namespace SevenX42.ArchitectureTests;
 
 /// <summary>
-/// Endpoints are methods of an endpoint class, static ones in modules, and never lambdas: a stack trace, a test and NetArchTest,
-/// which does not see into async lambdas, can all find them. The Host's socket and poll hold state and are instances.
+/// Endpoints are static methods of an endpoint class, not lambdas: a stack trace, a test and NetArchTest, which does not see into
+/// async lambdas, can all find them.
 /// </summary>
 internal static class EndpointRules
 {
@@ -18,7 +18,7 @@ internal static class EndpointRules
         {
             null => [$"{mapped.Where}: maps a delegate whose method can't be told"],
             { Name: var name } when name.Contains('<', StringComparison.Ordinal) => [$"{mapped.Where}: maps a lambda or a local function"],
-            { HasThis: true } target when mapped.InModule => [$"{mapped.Where}: maps {target.Name}, which is no static method"],
+            { HasThis: true } target => [$"{mapped.Where}: maps {target.Name}, which is no static method"],
             { DeclaringType: var type } when !type.Name.EndsWith("Endpoint", StringComparison.Ordinal) =>
                 [$"{mapped.Where}: maps {type.Name}.{mapped.Target.Name}, and {type.Name} is not called an endpoint"],
             _ => [],
@@ -26,7 +26,7 @@ internal static class EndpointRules
 
     // The delegate is the last argument of every Map method, so the last method whose address was taken before the call
     // is the endpoint's; the compiler caches delegates in static fields, but always with that code beside.
-    private static IEnumerable<(string Where, MethodReference? Target, bool InModule)> Mapped(MethodDefinition method)
+    private static IEnumerable<(string Where, MethodReference? Target)> Mapped(MethodDefinition method)
     {
         MethodReference? last = null;
         foreach (var instruction in method.Instructions())
@@ -40,8 +40,7 @@ internal static class EndpointRules
                 && call.DeclaringType.FullName.StartsWith("Microsoft.AspNetCore.Builder.", StringComparison.Ordinal)
                 && Delegates.Contains(handler.ParameterType.FullName))
             {
-                var inModule = method.Module.Assembly.Name.Name.StartsWith("SevenX42.Modules.", StringComparison.Ordinal);
-                yield return ($"{method.DeclaringType.Display()}.{method.Name}", last, inModule);
+                yield return ($"{method.DeclaringType.Display()}.{method.Name}", last);
                 last = null;
             }
         }
@@ -51,7 +50,7 @@ internal static class EndpointRules
 public sealed class EndpointTests
 {
     [Fact]
-    public void Endpoints_are_methods_of_endpoint_classes() =>
+    public void Endpoints_are_static_methods_of_endpoint_classes() =>
         EndpointRules.EndpointsAreMethodGroups([.. Product.Modules, Product.Host, Product.BuildingBlocks]).Holds(atLeast: 4);
 
     [Fact]
@@ -66,7 +65,7 @@ public sealed class EndpointTests
                 public static IResult Get(int id) => Results.Ok(id);
                 public static Task Plain(HttpContext context) => Task.CompletedTask;
             }
-            class InstanceEndpoint { public IResult Get() => Results.Ok(); }
+            class Instance { public IResult Get() => Results.Ok(); }
             static class Elsewhere { public static IResult Get() => Results.Ok(); }
             static class Routes
             {
@@ -78,12 +77,6 @@ public sealed class EndpointTests
                     group.Map("/d", ReadEndpoint.Plain);
                     group.MapGet("/e", ReadEndpoint.Get).AddEndpointFilter(async (context, next) => await next(context));
                 }
-                public static void PipelineOfLambda(IEndpointRouteBuilder routes)
-                {
-                    var pipeline = routes.CreateApplicationBuilder();
-                    pipeline.Run(context => Task.CompletedTask);
-                    routes.Map("/a", pipeline.Build());
-                }
                 public static void Lambda(IEndpointRouteBuilder routes) => routes.MapGet("/a", (int id) => Results.Ok(id));
                 public static void AsyncLambda(IEndpointRouteBuilder routes) => routes.MapPost("/a", async (int id) => { await Task.Yield(); return id; });
                 public static void Capturing(IEndpointRouteBuilder routes, int x) => routes.MapGet("/a", () => Results.Ok(x));
@@ -94,32 +87,10 @@ public sealed class EndpointTests
                     static IResult Answer() => Results.Ok();
                 }
                 public static void Passed(IEndpointRouteBuilder routes, Delegate handler) => routes.MapFallback(handler);
-                public static void OfAnInstance(IEndpointRouteBuilder routes) => routes.MapDelete("/a", new InstanceEndpoint().Get);
+                public static void OfAnInstance(IEndpointRouteBuilder routes) => routes.MapDelete("/a", new Instance().Get);
                 public static void Misnamed(IEndpointRouteBuilder routes) => routes.MapGet("/a", Elsewhere.Get);
             }
             """),
     ]).Catches(
-        "Routes.PipelineOfLambda", "Routes.Lambda", "Routes.AsyncLambda", "Routes.Capturing", "Routes.RawLambda", "Routes.Local", "Routes.Passed", "Routes.OfAnInstance", "Routes.Misnamed");
-
-    [Fact]
-    public void Endpoints_of_the_host_may_hold_state_but_are_no_lambdas_either() => EndpointRules.EndpointsAreMethodGroups(
-    [
-        Offender.Compile("SevenX42.Host", """
-            using Microsoft.AspNetCore.Builder;
-            using Microsoft.AspNetCore.Http;
-            using Microsoft.AspNetCore.Routing;
-            class SocketEndpoint { public Task Handle(HttpContext context) => Task.CompletedTask; }
-            static class Routes
-            {
-                public static void Instance(IEndpointRouteBuilder routes, SocketEndpoint socket) => routes.MapGet("/a", socket.Handle);
-                public static void Pipeline(IEndpointRouteBuilder routes, SocketEndpoint socket)
-                {
-                    var pipeline = routes.CreateApplicationBuilder();
-                    pipeline.Run(socket.Handle);
-                    routes.Map("/a", pipeline.Build());
-                }
-                public static void Lambda(IEndpointRouteBuilder routes, SocketEndpoint socket) => routes.MapGet("/a", context => socket.Handle(context));
-            }
-            """),
-    ]).Catches("Routes.Lambda");
+        "Routes.Lambda", "Routes.AsyncLambda", "Routes.Capturing", "Routes.RawLambda", "Routes.Local", "Routes.Passed", "Routes.OfAnInstance", "Routes.Misnamed");
 }
