@@ -104,20 +104,20 @@ internal sealed class MediaHost : IAsyncDisposable
         await _app.DisposeAsync();
         System.IO.Directory.Delete(Path.GetDirectoryName(Directory)!, recursive: true);
     }
+}
 
-    private sealed class HeaderAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
-        : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
-    {
-        public const string Name = "X-Test-User";
+/// <summary>Who is signed in, as a header says.</summary>
+internal sealed class HeaderAuthentication(IOptionsMonitor<AuthenticationSchemeOptions> options, ILoggerFactory logger, UrlEncoder encoder)
+    : AuthenticationHandler<AuthenticationSchemeOptions>(options, logger, encoder)
+{
+    public const string Name = "X-Test-User";
 
-        protected override Task<AuthenticateResult> HandleAuthenticateAsync()
-        {
-            if (Request.Headers[Name].ToString() is not { Length: > 0 } user)
-                return Task.FromResult(AuthenticateResult.NoResult());
-            var principal = new ClaimsPrincipal(new ClaimsIdentity([new Claim(UserClaims.UserId, user)], Name));
-            return Task.FromResult(AuthenticateResult.Success(new AuthenticationTicket(principal, Name)));
-        }
-    }
+    public static ClaimsPrincipal Principal(string user) => new(new ClaimsIdentity([new Claim(UserClaims.UserId, user)], Name));
+
+    protected override Task<AuthenticateResult> HandleAuthenticateAsync() => Task.FromResult(
+        Request.Headers[Name].ToString() is { Length: > 0 } user
+            ? AuthenticateResult.Success(new AuthenticationTicket(Principal(user), Name))
+            : AuthenticateResult.NoResult());
 }
 
 /// <summary>Uploads as a browser makes them.</summary>
