@@ -13,6 +13,7 @@ using SevenX42.Modules.Generation.Infrastructure;
 using SevenX42.Modules.Generation.Integration;
 using SevenX42.Persistence;
 using SevenX42.Realtime;
+using SevenX42.Testing;
 
 namespace SevenX42.Modules.Generation.Tests;
 
@@ -66,6 +67,14 @@ internal sealed class GenerationHost : IAsyncDisposable
         await host.StartAsync();
         return new GenerationHost(host, connectionString);
     }
+
+    /// <summary>Settings with one provider, <c>scripted</c>, and settings of it; a key with a colon is one of its own.</summary>
+    public static IEnumerable<KeyValuePair<string, string?>> Settings(ScriptedProvider server, params (string Key, string Value)[] settings) =>
+    [
+        new("Generation:Providers:0:Name", "scripted"),
+        new("Generation:Providers:0:BaseUrl", server.BaseUrl.ToString()),
+        .. settings.Select(s => new KeyValuePair<string, string?>(s.Key.Contains(':', StringComparison.Ordinal) ? s.Key : $"Generation:Providers:0:{s.Key}", s.Value)),
+    ];
 
     public static AnswerRequested Request(
         string prompt = "Hello", string model = "demo/demo", Guid? userId = null, Guid? conversationId = null, string purpose = "answer",

@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -8,6 +9,7 @@ using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
 using SevenX42.Messaging;
+using SevenX42.Modules.Generation.Features.Catalog;
 using SevenX42.Modules.Generation.Infrastructure;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
@@ -50,9 +52,8 @@ public sealed class GenerationModule : IModule
     }
 
     /// <inheritdoc/>
-    public void Map(IEndpointRouteBuilder routes)
-    {
-    }
+    public void Map(IEndpointRouteBuilder routes) =>
+        routes.MapGet("/models", ListModelsEndpoint.Get).RequireAuthorization().WithName("ListModels");
 
     private static void AddWork(IServiceCollection services, bool embedded)
     {

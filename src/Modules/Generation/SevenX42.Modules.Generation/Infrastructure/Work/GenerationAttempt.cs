@@ -39,11 +39,17 @@ internal sealed partial class GenerationAttempt
     /// <summary>How long the rest of a stream (usage, the end mark) may take once the model has finished.</summary>
     private static readonly TimeSpan EpilogueLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>How long a stopping process waits for a database that does not answer.</summary>
+    private static readonly TimeSpan ReleaseLimit = TimeSpan.FromSeconds(5);
+
+    private static readonly TimeSpan MaxStoreDelay = TimeSpan.FromSeconds(2);
+
     private readonly AttemptServices _services;
     private readonly TimeProvider _time;
     private readonly Transcript _transcript;
     private readonly CancellationTokenSource _stop = new();
     private readonly CancellationTokenSource _abandon = new();
+    private readonly CancellationTokenSource _leave = new();
     private readonly long _started;
     private int _reason;
     private UsageDetails? _usage;
@@ -96,6 +102,8 @@ internal sealed partial class GenerationAttempt
     {
         if (reason is StopReason.LeaseLost)
             _abandon.CancelAsync().Forget();
+        if (reason is StopReason.LeaseLost or StopReason.Shutdown)
+            _leave.CancelAsync().Forget();
         if (Interlocked.CompareExchange(ref _reason, (int)reason, (int)StopReason.None) == (int)StopReason.None)
             _stop.CancelAsync().Forget();
     }
@@ -123,11 +131,12 @@ internal sealed partial class GenerationAttempt
             try
             {
                 var end = await GenerateAsync(writer);
-                activity?.SetTag("generation.status", end?.Status).SetTag("error.code", end?.Failure?.Code);
+                activity?.SetTag("generation.status", end.Status).SetTag("error.code", end.Failure?.Code);
                 await FinishAsync(writer, end);
             }
-            catch (OperationCanceledException) when (_abandon.IsCancellationRequested)
+            catch (OperationCanceledException) when (_leave.IsCancellationRequested)
             {
+                // The lease is another's, or runs out because the process stops without a database.
                 LogLost(_services.Logger, Job.Id, Job.Attempt);
             }
             catch (Exception e)
@@ -140,7 +149,7 @@ internal sealed partial class GenerationAttempt
         }
     }
 
-    private async Task<End?> GenerateAsync(LogWriter writer)
+    private async Task<End> GenerateAsync(LogWriter writer)
     {
         if (Job.CancelRequested)
             Stop(StopReason.Cancelled);
@@ -187,12 +196,12 @@ internal sealed partial class GenerationAttempt
 
         // What the answer already has is continued if the provider can; else the answer begins again, behind its prefix.
         var written = provider.ContinuesAssistantMessage ? Job.Text : Job.Prefix;
+        var messages = Prompt.Build(Job, written, provider.ContinuesAssistantMessage);
         using var silence = new Deadline(
             _time, () => Stop(finish is not null ? StopReason.Finished : begun ? StopReason.IdleTimeout : StopReason.FirstTokenTimeout));
         silence.Set(limits.FirstToken);
         try
         {
-            var messages = Prompt.Build(Job, written, provider.ContinuesAssistantMessage);
             await foreach (var update in client.GetStreamingResponseAsync(messages, Prompt.Options(Job), _stop.Token))
             {
                 foreach (var content in update.Contents)
@@ -278,7 +287,7 @@ internal sealed partial class GenerationAttempt
             : new End(GenerationStatus.Completed, null);
     }
 
-    private End? EndOf(StopReason reason, IModelProvider? provider) => reason switch
+    private End EndOf(StopReason reason, IModelProvider? provider) => reason switch
     {
         StopReason.Cancelled => new End(GenerationStatus.Stopped, null),
         StopReason.FirstTokenTimeout => Broken(Failures.FirstTokenTimeout(provider!.Name, provider.Limits.FirstToken)),
@@ -286,17 +295,17 @@ internal sealed partial class GenerationAttempt
         StopReason.TotalTimeout => Broken(Failures.TotalTimeout(provider!.Limits.Total)),
         StopReason.OutputLimit when Job.IsTitle => new End(GenerationStatus.Completed, null),
         StopReason.OutputLimit => Broken(Failures.OutputLimit(provider!.Limits.MaxOutputCharacters)),
-        _ => null,
+        _ => End.GivenBack,
     };
 
     /// <summary>Interrupted when there is text to keep, else failed.</summary>
     private End Broken(GenerationFailure failure) => new(
         _transcript.Snapshot().Text.Length > Job.Prefix.Length ? GenerationStatus.Interrupted : GenerationStatus.Failed, failure);
 
-    private async Task FinishAsync(LogWriter writer, End? end)
+    private async Task FinishAsync(LogWriter writer, End end)
     {
         _abandon.Token.ThrowIfCancellationRequested();
-        if (end is null)
+        if (end == End.GivenBack)
         {
             await ReleaseAsync(writer, crashed: false);
             return;
@@ -304,7 +313,7 @@ internal sealed partial class GenerationAttempt
 
         _transcript.Complete();
         writer.Wake();
-        var flushed = await writer.FlushAsync(FlushLimit);
+        var flushed = await writer.FlushAsync(FlushLimit, CancellationToken.None);
         _abandon.Token.ThrowIfCancellationRequested();
         IsFinishing = true;
         var (text, reasoning, _) = _transcript.Snapshot();
@@ -319,7 +328,7 @@ internal sealed partial class GenerationAttempt
 
         _services.Metrics.Finished(ModelId.Parse(Job.Model).Provider, end.Status, code, outcome.InputTokens, outcome.OutputTokens);
         LogFinished(_services.Logger, Job.Id, end.Status, code, text.Length, _time.GetElapsedTime(_started).TotalMilliseconds);
-        if (Job.Channel.Length > 0 && (flushed || await writer.FlushAsync(AnnounceLimit)))
+        if (Job.Channel.Length > 0 && (flushed || await writer.FlushAsync(AnnounceLimit, _leave.Token)))
             await AnnounceAsync(outcome);
     }
 
@@ -335,7 +344,7 @@ internal sealed partial class GenerationAttempt
             {
                 // The database is away; the answer is complete and waits for it.
                 LogStoreFailed(_services.Logger, e, Job.Id, delay.TotalMilliseconds);
-                await Task.Delay(delay, _time, _abandon.Token);
+                await Task.Delay(delay, _time, _leave.Token);
             }
         }
     }
@@ -359,24 +368,27 @@ internal sealed partial class GenerationAttempt
     private async Task ReleaseAsync(LogWriter writer, bool crashed)
     {
         _transcript.Complete();
-        await writer.FlushAsync(FlushLimit);
+        await writer.FlushAsync(FlushLimit, CancellationToken.None);
         IsFinishing = true;
         var (text, reasoning, _) = _transcript.Snapshot();
         try
         {
-            await _services.Jobs.ReleaseAsync(Job, text, reasoning, crashed, CancellationToken.None);
+            using var limit = new CancellationTokenSource(ReleaseLimit, _time);
+            await _services.Jobs.ReleaseAsync(Job, text, reasoning, crashed, limit.Token);
             LogReleased(_services.Logger, Job.Id, Job.Attempt, crashed);
         }
-        catch (Exception e) when (DatabaseFaults.IsTransient(e))
+        catch (Exception e) when (DatabaseFaults.IsTransient(e) || e is OperationCanceledException)
         {
             // The lease runs out by itself.
             LogStoreFailed(_services.Logger, e, Job.Id, 0);
         }
     }
 
-    private static readonly TimeSpan MaxStoreDelay = TimeSpan.FromSeconds(2);
-
-    private sealed record End(string Status, GenerationFailure? Failure);
+    private sealed record End(string Status, GenerationFailure? Failure)
+    {
+        /// <summary>No end: the job is given back.</summary>
+        public static End GivenBack { get; } = new(GenerationStatus.Queued, null);
+    }
 
     [LoggerMessage(1, LogLevel.Debug, "Generation {GenerationId} with {Model} begins, attempt {Attempt}")]
     private static partial void LogClaimed(ILogger logger, Guid generationId, string model, int attempt);

@@ -41,16 +41,18 @@ internal sealed partial class LogWriter : IAsyncDisposable
     public void Wake() => _wake.Writer.TryWrite(true);
 
     /// <summary>Writes the rest. Nothing may be added to the transcript any more.</summary>
-    /// <returns>Whether everything is in the log; <see langword="false"/> when that took longer than <paramref name="limit"/>.</returns>
-    public async Task<bool> FlushAsync(TimeSpan limit)
+    /// <param name="limit">How long that may take.</param>
+    /// <param name="cancellationToken">Ends the wait.</param>
+    /// <returns>Whether everything is in the log.</returns>
+    public async Task<bool> FlushAsync(TimeSpan limit, CancellationToken cancellationToken)
     {
         _wake.Writer.TryComplete();
         try
         {
-            await _loop.WaitAsync(limit, _time);
+            await _loop.WaitAsync(limit, _time, cancellationToken);
             return true;
         }
-        catch (TimeoutException)
+        catch (Exception e) when (e is TimeoutException or OperationCanceledException)
         {
             return false;
         }
