@@ -197,7 +197,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
               };
               const frame = () => new Promise((r) => requestAnimationFrame(r));
               const wrong = [];
-              for (let run = 0; run < 60; run++) {
+              for (let run = 0; run < 20; run++) {
                 const container = document.createElement("div");
                 document.body.append(container);
                 const blocks = [];
