@@ -19,6 +19,8 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
     /// <summary>The modules, all of them, in the order their migrations run.</summary>
     private static readonly IModule[] Modules = [new IdentityModule(), new GenerationModule(), new ChatModule(), new MediaModule()];
 
+    private bool _stopped;
+
     public WebApplication App => app;
 
     /// <summary>Builds the application; starts the embedded PostgreSQL when no database is configured.</summary>
@@ -45,10 +47,19 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         }
     }
 
+    /// <summary>Runs until the process is asked to end.</summary>
+    public async Task RunAsync()
+    {
+        await app.StartAsync();
+        await app.WaitForShutdownAsync();
+        _stopped = true;
+    }
+
     public async ValueTask DisposeAsync()
     {
         // Also after a start that failed half-way: services that run already must not outlive what they use.
-        await app.StopAsync();
+        if (!_stopped)
+            await app.StopAsync();
         await app.DisposeAsync();
         if (postgres is not null)
             await postgres.DisposeAsync();

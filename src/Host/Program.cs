@@ -9,7 +9,7 @@ try
     if (await MigrateCommand.TryRunAsync(args, host.App, CancellationToken.None))
         return 0;
     await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
-    await host.App.RunAsync();
+    await host.RunAsync();
     return 0;
 }
 catch (Exception e) when (StartupFailure.Describe(e) is { } sentence)

@@ -70,7 +70,6 @@ public sealed class AppHost : IAsyncDisposable
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
     {
-        await _host.App.StopAsync();
         await _host.DisposeAsync();
     }
 }

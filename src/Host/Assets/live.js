@@ -31,6 +31,7 @@ export function goLive(htmx) {
   const refresh = (element) => htmx.trigger(element, "refresh");
 
   const events = {
+    begin: (_, [n]) => $(`#m-${n} [data-blocks]`)?.replaceChildren(),
     delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
     think: (_, [n, offset, text]) => {
       const element = $(`#m-${n} [data-think]`);

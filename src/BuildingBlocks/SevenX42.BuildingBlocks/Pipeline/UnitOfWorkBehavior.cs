@@ -18,8 +18,12 @@ public abstract class UnitOfWorkBehavior<TRequest, TResponse, TContext>(TContext
     {
         ArgumentNullException.ThrowIfNull(next);
         var response = await next(cancellationToken);
-        if (request is ICommand && response.Error is null)
-            await context.SaveChangesAsync(cancellationToken);
+        if (request is not ICommand || response.Error is not null)
+            return response;
+        await context.SaveChangesAsync(cancellationToken);
+        // A handler that locks rows has begun a transaction of its own; what it refuses is rolled back with its scope.
+        if (context.Database.CurrentTransaction is { } transaction)
+            await transaction.CommitAsync(cancellationToken);
         return response;
     }
 }

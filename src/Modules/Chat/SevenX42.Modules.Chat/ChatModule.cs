@@ -1,12 +1,23 @@
+using Microsoft.AspNetCore.Builder;
+using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Generation;
+using SevenX42.Contracts.Identity;
+using SevenX42.Http;
+using SevenX42.Messaging;
+using SevenX42.Modules.Chat.Features.Conversations;
+using SevenX42.Modules.Chat.Features.Messages;
 using SevenX42.Modules.Chat.Infrastructure;
+using SevenX42.Modules.Chat.Integration;
+using SevenX42.Modules.Chat.Rendering;
 using SevenX42.Persistence;
+using SevenX42.Realtime;
 
 namespace SevenX42.Modules.Chat;
 
-/// <summary>The Chat module.</summary>
+/// <summary>The Chat module: conversations, their trees of messages, and what browsers see of them.</summary>
 public sealed class ChatModule : IModule
 {
     internal const string Schema = "chat";
@@ -19,10 +30,45 @@ public sealed class ChatModule : IModule
     {
         services.AddModuleDbContext<ChatDbContext>(Schema);
         services.AddChatPipeline();
+        services.AddSingleton<MarkdownRenderer>();
+        services.AddSingleton<RenderedMessages>();
+        services.AddScoped<LiveAnswers>();
+        services.AddScoped<MessageViews>();
+        services.AddScoped<AnswerRequests>();
+        services.AddSingleton<IChannelKind, ConversationChannel>();
+        services.AddSingleton<IChannelKind, UserChannel>();
+        services.AddSingleton(new SidebarContent(typeof(Sidebar)));
+        services.AddHostedService<ConversationPurge>();
+        services.AddIntegrationEventHandler<ConversationChanged, AnnounceConversationChange>();
+        services.AddIntegrationEventHandler<GenerationFinished, GenerationFinishedHandler>();
+        services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
     }
 
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
+        routes.MapGet("/", ReadConversationEndpoint.New);
+        routes.MapGet("/c/{conversationId:guid}", ReadConversationEndpoint.Get).RequireAuthorization();
+        routes.MapGet("/search", SearchConversationsEndpoint.Get);
+        routes.MapGet("/conversations", ListConversationsEndpoint.Get);
+        routes.MapPost("/conversations", SendMessageEndpoint.Begin).WithMetadata(new AllowGuestCreation()).RequireAuthorization();
+
+        var conversation = routes.MapGroup("/conversations/{conversationId:guid}").RequireAuthorization();
+        conversation.MapGet("/transcript", ReadTranscriptEndpoint.Get);
+        conversation.MapGet("/earlier", ReadTranscriptEndpoint.Earlier);
+        conversation.MapGet("/messages/{messageId:guid}", ReadMessageEndpoint.Get);
+        conversation.MapGet("/messages/{messageId:guid}/raw", ReadMessageEndpoint.Raw);
+        conversation.MapPost("/messages", SendMessageEndpoint.Post);
+        conversation.MapPost("/messages/{messageId:guid}/edit", EditMessageEndpoint.Post);
+        conversation.MapPost("/answers/{answerId:guid}/regenerate", RegenerateAnswerEndpoint.Post);
+        conversation.MapPost("/answers/{answerId:guid}/stop", StopAnswerEndpoint.Post);
+        conversation.MapPost("/answers/{answerId:guid}/retry", ResumeAnswerEndpoint.Retry);
+        conversation.MapPost("/answers/{answerId:guid}/continue", ResumeAnswerEndpoint.Continue);
+        conversation.MapPost("/branch", SelectBranchEndpoint.Post);
+        conversation.MapPost("/title", ChangeConversationEndpoint.Title);
+        conversation.MapPost("/pin", ChangeConversationEndpoint.Pin);
+        conversation.MapPost("/settings", ChangeConversationEndpoint.Settings);
+        conversation.MapPost("/delete", DeleteConversationEndpoint.Delete);
+        conversation.MapPost("/restore", DeleteConversationEndpoint.Restore);
     }
 }

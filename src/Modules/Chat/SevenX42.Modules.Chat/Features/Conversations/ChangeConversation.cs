@@ -1,0 +1,91 @@
+using FluentValidation;
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using SevenX42.Http;
+using SevenX42.Messaging;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Messages;
+using SevenX42.Modules.Chat.Infrastructure;
+using SevenX42.Modules.Chat.Integration;
+
+namespace SevenX42.Modules.Chat.Features.Conversations;
+
+/// <summary>Changes what a conversation is called, whether it is pinned, and how it is answered; null leaves as it is.</summary>
+internal sealed record ChangeConversation(Guid ConversationId, string? Title = null, bool? Pinned = null, string? Model = null, string? Instructions = null)
+    : IChatCommand;
+
+internal sealed class ChangeConversationValidator : AbstractValidator<ChangeConversation>
+{
+    public ChangeConversationValidator()
+    {
+        RuleFor(c => c.Title)
+            .Must(title => title is null || !string.IsNullOrWhiteSpace(title)).WithErrorCode("title_empty").WithMessage("A conversation needs a name.")
+            .MaximumLength(Conversation.LongestTitle).WithErrorCode("title_too_long")
+            .WithMessage($"This name is too long: at most {Conversation.LongestTitle} characters.");
+        RuleFor(c => c.Instructions)
+            .MaximumLength(Conversation.LongestInstructions).WithErrorCode("instructions_too_long")
+            .WithMessage($"These instructions are too long: at most {Conversation.LongestInstructions:N0} characters.");
+    }
+}
+
+internal sealed class ChangeConversationHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+    : IRequestHandler<ChangeConversation, Result>
+{
+    public async Task<Result> Handle(ChangeConversation request, CancellationToken cancellationToken)
+    {
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            return Error.NotFound();
+        var now = time.GetUtcNow();
+        if (request.Model is { Length: > 0 } model && await answers.ChooseModelAsync(model, conversation, cancellationToken) is { IsSuccess: false } refused)
+            return refused.Error;
+        conversation.Model = request.Model ?? conversation.Model;
+        conversation.Instructions = request.Instructions?.Trim() ?? conversation.Instructions;
+        if (request.Title is { } title)
+        {
+            conversation.Rename(title.Trim());
+            context.Raise(ConversationChanged.Title(conversation, now));
+        }
+
+        if (request.Pinned is { } pinned)
+        {
+            conversation.Pin(pinned ? now : null);
+            context.Raise(ConversationChanged.InList(conversation, "pinned", now));
+        }
+
+        return Result.Success;
+    }
+}
+
+/// <summary>Forms that change a conversation.</summary>
+internal sealed class ChangeConversationForm
+{
+    public string? Title { get; set; }
+
+    public bool? Pinned { get; set; }
+
+    public string? Model { get; set; }
+
+    public string? Instructions { get; set; }
+}
+
+internal static class ChangeConversationEndpoint
+{
+    public static Task<IResult> Title(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
+        ChangeAsync(new ChangeConversation(conversationId, Title: form.Title ?? ""), sender, http);
+
+    public static Task<IResult> Pin(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
+        ChangeAsync(new ChangeConversation(conversationId, Pinned: form.Pinned ?? true), sender, http);
+
+    public static Task<IResult> Settings(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
+        ChangeAsync(
+            new ChangeConversation(conversationId, Model: form.Model, Instructions: form.Instructions is null ? null : MessageTextRules.Normalize(form.Instructions)), sender, http);
+
+    private static async Task<IResult> ChangeAsync(ChangeConversation command, ISender sender, HttpContext http)
+    {
+        var result = await sender.Send(command);
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        return http.Request.WantsPage() ? TypedResults.Redirect($"/c/{command.ConversationId:D}") : TypedResults.NoContent();
+    }
+}

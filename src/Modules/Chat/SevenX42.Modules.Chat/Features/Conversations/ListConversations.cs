@@ -1,0 +1,95 @@
+using System.Globalization;
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Http;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Features.Conversations;
+
+/// <summary>Lists conversations: the pinned ones, then by the day of their last message; loads on from a cursor.</summary>
+/// <param name="After">Cursor of the page before; null for the first.</param>
+internal sealed record ListConversations(string? After) : IChatQuery<ConversationListVm>;
+
+internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUser user, SevenX42.Realtime.IChannelLog log, TimeProvider time)
+    : IRequestHandler<ListConversations, Result<ConversationListVm>>
+{
+    private const int PageSize = 40;
+    private const int MostPinned = 100;
+
+    public async Task<Result<ConversationListVm>> Handle(ListConversations request, CancellationToken cancellationToken)
+    {
+        if (user.Id is not { } owner)
+            return new ConversationListVm("", "", [], null);
+        var position = await log.GetPositionAsync(Channels.OfUser(owner), cancellationToken);
+        var cursor = Cursor.Parse(request.After);
+        var mine = context.Conversations.AsNoTracking().Where(c => c.OwnerId == owner && c.DeletedAt == null);
+        var groups = new List<ConversationGroupVm>();
+        if (cursor is null)
+        {
+            var pinned = await mine.Where(c => c.PinnedAt != null).OrderByDescending(c => c.PinnedAt).Take(MostPinned)
+                .Select(c => new ConversationItemVm(c.Id, c.Title, true)).ToListAsync(cancellationToken);
+            if (pinned.Count > 0)
+                groups.Add(new ConversationGroupVm("Pinned", pinned));
+        }
+
+        var page = mine.Where(c => c.PinnedAt == null);
+        if (cursor is { } after)
+            page = page.Where(c => c.UpdatedAt < after.UpdatedAt || (c.UpdatedAt == after.UpdatedAt && c.Id < after.Id));
+        var recent = await page.OrderByDescending(c => c.UpdatedAt).ThenByDescending(c => c.Id).Take(PageSize + 1)
+            .Select(c => new { c.Id, c.Title, c.UpdatedAt }).ToListAsync(cancellationToken);
+        var today = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
+        groups.AddRange(recent.Take(PageSize)
+            .GroupBy(c => Day(DateOnly.FromDateTime(c.UpdatedAt.UtcDateTime), today))
+            .Select(g => new ConversationGroupVm(g.Key, [.. g.Select(c => new ConversationItemVm(c.Id, c.Title, false))])));
+        var next = recent.Count > PageSize ? new Cursor(recent[PageSize - 1].UpdatedAt, recent[PageSize - 1].Id).ToString() : null;
+        return new ConversationListVm(Channels.OfUser(owner), position.ToString(), groups, next);
+    }
+
+    private static string Day(DateOnly day, DateOnly today) => (today.DayNumber - day.DayNumber) switch
+    {
+        <= 0 => "Today",
+        1 => "Yesterday",
+        <= 7 => "Previous 7 days",
+        <= 30 => "Previous 30 days",
+        _ => day.ToString("MMMM yyyy", CultureInfo.InvariantCulture),
+    };
+
+    private sealed record Cursor(DateTimeOffset UpdatedAt, Guid Id)
+    {
+        public static Cursor? Parse(string? text) =>
+            text?.Split('_') is [var ticks, var id]
+            && long.TryParse(ticks, NumberStyles.None, CultureInfo.InvariantCulture, out var value)
+            && value <= DateTimeOffset.MaxValue.Ticks
+            && Guid.TryParseExact(id, "N", out var guid)
+                ? new Cursor(new DateTimeOffset(value, TimeSpan.Zero), guid)
+                : null;
+
+        public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{UpdatedAt.UtcTicks}_{Id:N}");
+    }
+}
+
+internal static class ListConversationsEndpoint
+{
+    public static async Task<IResult> Get(string? after, ISender sender)
+    {
+        var result = await sender.Send(new ListConversations(after));
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
+        return after is null ? Html.Fragment<ConversationList>(parameters) : Html.Fragment<ConversationGroups>(parameters);
+    }
+}
+
+/// <summary>A part of the list.</summary>
+/// <param name="Channel">The channel to watch; empty when nobody is signed in.</param>
+/// <param name="Position">Where to watch from.</param>
+/// <param name="Groups">Groups in order.</param>
+/// <param name="After">Cursor of the next part; null when there is none.</param>
+public sealed record ConversationListVm(string Channel, string Position, IReadOnlyList<ConversationGroupVm> Groups, string? After);
+
+/// <summary>Conversations of one day or so.</summary>
+public sealed record ConversationGroupVm(string Name, IReadOnlyList<ConversationItemVm> Conversations);
+
+/// <summary>A conversation in the list.</summary>
+public sealed record ConversationItemVm(Guid Id, string Title, bool IsPinned);

@@ -1,0 +1,60 @@
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Generation;
+using SevenX42.Http;
+using SevenX42.Modules.Chat.Features.Messages;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Features.Conversations;
+
+/// <summary>Reads a conversation's page; the page of a new one when there is no id.</summary>
+internal sealed record ReadConversation(Guid? ConversationId) : IChatQuery<ConversationVm>;
+
+internal sealed class ReadConversationHandler(ChatDbContext context, IGenerationApi generation, ISender sender, ICurrentUser user)
+    : IRequestHandler<ReadConversation, Result<ConversationVm>>
+{
+    public async Task<Result<ConversationVm>> Handle(ReadConversation request, CancellationToken cancellationToken)
+    {
+        var models = await generation.GetModelsAsync(cancellationToken);
+        if (request.ConversationId is not { } id)
+            return new ConversationVm(null, "New chat", "", "", false, models, null);
+        var transcript = await sender.Send(new ReadTranscript(id), cancellationToken);
+        if (!transcript.IsSuccess)
+            return transcript.Error;
+        var conversation = await context.Conversations.AsNoTracking().SingleAsync(
+            c => c.Id == id && c.OwnerId == user.RequiredId, cancellationToken);
+        return new ConversationVm(
+            id, conversation.Title, conversation.Model, conversation.Instructions, conversation.PinnedAt is not null, models, transcript.Value);
+    }
+}
+
+internal static class ReadConversationEndpoint
+{
+    public static Task<IResult> New(ISender sender) => PageAsync(null, sender);
+
+    public static Task<IResult> Get(Guid conversationId, ISender sender) => PageAsync(conversationId, sender);
+
+    private static async Task<IResult> PageAsync(Guid? conversationId, ISender sender)
+    {
+        var result = await sender.Send(new ReadConversation(conversationId));
+        return result.IsSuccess
+            ? Html.Page<ConversationPage>(result.Value.Title, new Dictionary<string, object?> { ["Model"] = result.Value })
+            : result.Error.ToResult();
+    }
+}
+
+/// <summary>A conversation's page.</summary>
+/// <param name="Id">The conversation; null for one that begins with the next message.</param>
+/// <param name="Title">Its title.</param>
+/// <param name="ModelId">Its model; empty for the default.</param>
+/// <param name="Instructions">Its system prompt.</param>
+/// <param name="IsPinned">Whether it is pinned.</param>
+/// <param name="Models">The models to choose from.</param>
+/// <param name="Transcript">Its messages; null for a new one.</param>
+public sealed record ConversationVm(
+    Guid? Id, string Title, string ModelId, string Instructions, bool IsPinned, IReadOnlyList<ModelInfo> Models, TranscriptVm? Transcript)
+{
+    /// <summary>The model that answers next.</summary>
+    public ModelInfo? Model => Models.FirstOrDefault(m => m.Id == ModelId) ?? (Models.Count > 0 ? Models[0] : null);
+}

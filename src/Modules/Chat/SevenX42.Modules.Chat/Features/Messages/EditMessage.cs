@@ -1,0 +1,65 @@
+using FluentValidation;
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Features.Messages;
+
+/// <summary>Says a message anew: a sibling with an answer of its own begins a branch, the old branch is kept.</summary>
+/// <param name="ConversationId">The conversation.</param>
+/// <param name="MessageId">The message that is said anew.</param>
+/// <param name="NewMessageId">Id of the new one, by the client: editing twice is editing once.</param>
+/// <param name="Text">The new text.</param>
+internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text) : IChatCommand;
+
+internal sealed class EditMessageValidator : AbstractValidator<EditMessage>
+{
+    public EditMessageValidator() => RuleFor(c => c.Text).MessageText();
+}
+
+internal sealed class EditMessageHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+    : IRequestHandler<EditMessage, Result>
+{
+    public async Task<Result> Handle(EditMessage request, CancellationToken cancellationToken)
+    {
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            return Error.NotFound();
+        var old = await context.Messages.AsNoTracking().SingleOrDefaultAsync(
+            m => m.Id == request.MessageId && m.ConversationId == conversation.Id && m.Role == MessageRole.User, cancellationToken);
+        if (old is null)
+            return Error.Conflict("stale_branch", "This message is not there any more. Reload the conversation.");
+        if (await context.Messages.AnyAsync(m => m.Id == request.NewMessageId, cancellationToken))
+            return Result.Success;
+        var model = await answers.ChooseModelAsync(null, conversation, cancellationToken);
+        if (!model.IsSuccess)
+            return model.Error;
+        var now = time.GetUtcNow();
+        var question = Message.OfPerson(request.NewMessageId, conversation, old.ParentId, request.Text, now);
+        var answer = Message.Answer(Guid.CreateVersion7(now), conversation, question.Id, now);
+        context.Messages.AddRange(question, answer);
+        await answers.RequestAsync(conversation, answer, question, model.Value, keepText: false, cancellationToken);
+        return Result.Success;
+    }
+}
+
+/// <summary>The form in place of the message.</summary>
+internal sealed class EditMessageForm
+{
+    public Guid NewMessageId { get; set; }
+
+    public string? Text { get; set; }
+}
+
+internal static class EditMessageEndpoint
+{
+    public static async Task<IResult> Post(
+        Guid conversationId, Guid messageId, [FromForm] EditMessageForm form, ISender sender, HttpContext http, TimeProvider time)
+    {
+        var newId = form.NewMessageId == Guid.Empty ? Guid.CreateVersion7(time.GetUtcNow()) : form.NewMessageId;
+        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form.Text)));
+        return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
+    }
+}

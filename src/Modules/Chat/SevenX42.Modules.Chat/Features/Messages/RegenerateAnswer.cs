@@ -1,0 +1,52 @@
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Features.Messages;
+
+/// <summary>Asks for another answer to the same message: a sibling, beside the one there is.</summary>
+internal sealed record RegenerateAnswer(Guid ConversationId, Guid AnswerId, string? Model) : IChatCommand;
+
+internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+    : IRequestHandler<RegenerateAnswer, Result>
+{
+    public async Task<Result> Handle(RegenerateAnswer request, CancellationToken cancellationToken)
+    {
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            return Error.NotFound();
+        var old = await context.Messages.AsNoTracking().SingleOrDefaultAsync(
+            m => m.Id == request.AnswerId && m.ConversationId == conversation.Id && m.Role == MessageRole.Assistant, cancellationToken);
+        if (old?.ParentId is not { } questionId)
+            return Error.Conflict("stale_branch", "This answer is not there any more. Reload the conversation.");
+        // Also what a second click finds: the first one's answer is being written.
+        if (await context.Messages.AnyAsync(m => m.ParentId == questionId && m.Status == MessageStatus.Pending, cancellationToken))
+            return Error.Conflict("answer_running", "An answer to this message is being written already.");
+        var model = await answers.ChooseModelAsync(request.Model, conversation, cancellationToken);
+        if (!model.IsSuccess)
+            return model.Error;
+        var now = time.GetUtcNow();
+        var answer = Message.Answer(Guid.CreateVersion7(now), conversation, questionId, now);
+        context.Messages.Add(answer);
+        await answers.RequestAsync(conversation, answer, question: null, model.Value, keepText: false, cancellationToken);
+        return Result.Success;
+    }
+}
+
+/// <summary>The button's form.</summary>
+internal sealed class RegenerateAnswerForm
+{
+    public string? Model { get; set; }
+}
+
+internal static class RegenerateAnswerEndpoint
+{
+    public static async Task<IResult> Post(
+        Guid conversationId, Guid answerId, [FromForm] RegenerateAnswerForm form, ISender sender, HttpContext http)
+    {
+        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, form.Model));
+        return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
+    }
+}

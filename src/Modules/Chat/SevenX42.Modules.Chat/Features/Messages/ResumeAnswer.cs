@@ -1,0 +1,45 @@
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Features.Messages;
+
+/// <summary>Takes up an answer that did not come to its end: continues its text (Continue), or begins it again (Retry).</summary>
+internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText) : IChatCommand;
+
+internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
+    : IRequestHandler<ResumeAnswer, Result>
+{
+    public async Task<Result> Handle(ResumeAnswer request, CancellationToken cancellationToken)
+    {
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            return Error.NotFound();
+        var answer = await context.Messages.SingleOrDefaultAsync(
+            m => m.Id == request.AnswerId && m.ConversationId == conversation.Id && m.Role == MessageRole.Assistant, cancellationToken);
+        if (answer is null)
+            return Error.Conflict("stale_branch", "This answer is not there any more. Reload the conversation.");
+        if (answer.Status is MessageStatus.Pending)
+            return Result.Success;
+        if (answer.Status is MessageStatus.Completed)
+            return Error.Conflict("answer_complete", "This answer is complete. Regenerate it to get another one.");
+        var model = await answers.ChooseModelAsync(null, conversation, cancellationToken);
+        if (!model.IsSuccess)
+            return model.Error;
+        await answers.RequestAsync(conversation, answer, question: null, model.Value, request.KeepText, cancellationToken);
+        return Result.Success;
+    }
+}
+
+internal static class ResumeAnswerEndpoint
+{
+    public static Task<IResult> Continue(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
+        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true), sender, http);
+
+    public static Task<IResult> Retry(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
+        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false), sender, http);
+
+    private static async Task<IResult> ResumeAsync(ResumeAnswer command, ISender sender, HttpContext http) =>
+        await TranscriptResponse.OfAsync((await sender.Send(command)).Error, command.ConversationId, sender, http);
+}

@@ -1,0 +1,56 @@
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Messaging;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Infrastructure;
+using SevenX42.Modules.Chat.Integration;
+
+namespace SevenX42.Modules.Chat.Features.Messages;
+
+/// <summary>Shows the branch that goes through a message, down to its newest end.</summary>
+internal sealed record SelectBranch(Guid ConversationId, Guid MessageId) : IChatCommand;
+
+internal sealed class SelectBranchHandler(ChatDbContext context, ICurrentUser user, TimeProvider time) : IRequestHandler<SelectBranch, Result>
+{
+    public async Task<Result> Handle(SelectBranch request, CancellationToken cancellationToken)
+    {
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            return Error.NotFound();
+        // Of a message's children the newest is the one that was worked with last.
+        var path = await context.Messages
+            .FromSql($"""
+                WITH RECURSIVE path AS (
+                    SELECT m.* FROM chat.messages m WHERE m.id = {request.MessageId} AND m.conversation_id = {conversation.Id}
+                    UNION ALL
+                    (SELECT c.* FROM path p CROSS JOIN LATERAL (
+                        SELECT * FROM chat.messages n WHERE n.parent_id = p.id ORDER BY n.number DESC LIMIT 1) c))
+                SELECT * FROM path
+                """)
+            .AsNoTracking()
+            .Select(m => new { m.Id, m.Number })
+            .OrderByDescending(m => m.Number)
+            .FirstOrDefaultAsync(cancellationToken);
+        if (path is null)
+            return Error.Conflict("stale_branch", "This branch is not there any more. Reload the conversation.");
+        conversation.Show(path.Id);
+        context.Raise(ConversationChanged.Tree(conversation, path.Id, time.GetUtcNow()));
+        return Result.Success;
+    }
+}
+
+/// <summary>The buttons' form.</summary>
+internal sealed class SelectBranchForm
+{
+    public Guid MessageId { get; set; }
+}
+
+internal static class SelectBranchEndpoint
+{
+    public static async Task<IResult> Post(Guid conversationId, [FromForm] SelectBranchForm form, ISender sender, HttpContext http)
+    {
+        var result = await sender.Send(new SelectBranch(conversationId, form.MessageId));
+        return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
+    }
+}

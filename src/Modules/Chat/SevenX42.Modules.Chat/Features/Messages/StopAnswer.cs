@@ -1,0 +1,40 @@
+using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Generation;
+using SevenX42.Http;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Features.Messages;
+
+/// <summary>Stops an answer; what it has written stays. Stopping what has ended already is no error.</summary>
+internal sealed record StopAnswer(Guid ConversationId, Guid AnswerId) : IChatQuery<bool>;
+
+internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi generation, ICurrentUser user)
+    : IRequestHandler<StopAnswer, Result<bool>>
+{
+    public async Task<Result<bool>> Handle(StopAnswer request, CancellationToken cancellationToken)
+    {
+        var answer = await context.Messages.AsNoTracking().SingleOrDefaultAsync(
+            m => m.Id == request.AnswerId && m.ConversationId == request.ConversationId && m.OwnerId == user.RequiredId, cancellationToken);
+        if (answer is null)
+            return Error.NotFound();
+        if (answer is not { Status: MessageStatus.Pending, GenerationId: { } generationId })
+            return false;
+        await generation.CancelAsync(generationId, cancellationToken);
+        return true;
+    }
+}
+
+internal static class StopAnswerEndpoint
+{
+    public static async Task<IResult> Post(Guid conversationId, Guid answerId, ISender sender, HttpContext http)
+    {
+        var result = await sender.Send(new StopAnswer(conversationId, answerId));
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        // The page hears of the end where it hears of everything else: on the conversation's channel.
+        return http.Request.WantsPage() ? TypedResults.Redirect($"/c/{conversationId:D}") : TypedResults.NoContent();
+    }
+}

@@ -1,0 +1,307 @@
+using System.Globalization;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Rendering;
+using SevenX42.Realtime;
+
+namespace SevenX42.Modules.Chat.Infrastructure;
+
+/// <summary>
+/// What browsers get of a conversation's log: Chat's own events as they are, and Generation's raw text as deltas of HTML.
+/// Keeps one incremental renderer per answer that is being written. See <see cref="IChannelProjector"/>.
+/// </summary>
+internal sealed class ConversationProjector(Guid conversationId, MarkdownRenderer renderer, IServiceScopeFactory scopes) : IChannelProjector
+{
+    private readonly Dictionary<string, Running> _running = [];
+    private readonly List<Running> _touched = [];
+
+    public async ValueTask LoadAsync(IReadOnlyList<ChannelEvent> retained, CancellationToken cancellationToken)
+    {
+        await LoadCheckpointsAsync(cancellationToken);
+        using var nobody = new ProjectedEvents();
+        Project(retained, nobody);
+        var head = retained.Count > 0 ? retained[^1].Seq : 0;
+        foreach (var running in _running.Values)
+            running.KnownSince = Math.Max(running.KnownSince, running.FromCheckpoint ? head : 0);
+    }
+
+    public void Project(IReadOnlyList<ChannelEvent> events, ProjectedEvents output)
+    {
+        foreach (var e in events)
+        {
+            if (GenerationEvent.Read(e) is { } generation)
+                Take(e.Seq, generation, output);
+            else if (!e.Type.StartsWith("gen.", StringComparison.Ordinal))
+                output.Write(e.Seq, e.Type, e.Data.Span);
+        }
+
+        foreach (var running in _touched)
+            Flush(running, events[^1].Seq, output);
+        _touched.Clear();
+    }
+
+    public void CatchUp(long from, IReadOnlyList<ChannelEvent> events, ProjectedEvents output)
+    {
+        var subjects = new HashSet<string>();
+        foreach (var e in events)
+        {
+            if (GenerationEvent.Read(e) is { } generation)
+                subjects.Add(generation.Subject);
+            else if (!e.Type.StartsWith("gen.", StringComparison.Ordinal))
+                output.Write(e.Seq, e.Type, e.Data.Span);
+        }
+
+        if (events.Count == 0)
+            return;
+        var head = events[^1].Seq;
+        foreach (var subject in subjects)
+        {
+            if (_running.TryGetValue(subject, out var running))
+                Resend(running, from, head, output);
+            else if (int.TryParse(subject, CultureInfo.InvariantCulture, out var number))
+                WriteNumber(output, head, "changed", number);
+        }
+    }
+
+    private async Task LoadCheckpointsAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<ChatDbContext>();
+        var pending = await context.Messages.AsNoTracking()
+            .Where(m => m.ConversationId == conversationId && m.Status == MessageStatus.Pending && m.GenerationId != null)
+            .ToListAsync(cancellationToken);
+        if (pending.Count == 0)
+            return;
+        var generation = scope.ServiceProvider.GetRequiredService<IGenerationApi>();
+        var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
+        foreach (var message in pending)
+        {
+            var running = Begin(Channels.SubjectOf(message.Number), message.Number);
+            running.Text.Load(message.GenerationId!.Value, message.Content, message.Reasoning);
+            if (checkpoints.TryGetValue(message.GenerationId.Value, out var checkpoint))
+                running.Text.Load(checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning);
+            running.FromCheckpoint = running.Text.Length > 0 || running.Text.Reasoning.Length > 0;
+            running.Html.Append(running.Text.Text);
+            running.Html.Flush();
+        }
+    }
+
+    private Running Begin(string subject, int number) => _running[subject] = new Running(number, new StreamingMarkdown(renderer));
+
+    private void Take(long seq, GenerationEvent e, ProjectedEvents output)
+    {
+        if (!_running.TryGetValue(e.Subject, out var running))
+        {
+            if (e.Data is GenerationEvents.DoneData || !int.TryParse(e.Subject, CultureInfo.InvariantCulture, out var number))
+                return;
+            running = Begin(e.Subject, number);
+            running.KnownSince = seq;
+        }
+
+        switch (e.Data)
+        {
+            case GenerationEvents.QueuedData queued:
+                WriteStatus(output, seq, running, GenerationStatus.Queued, queued.Position);
+                break;
+            case GenerationEvents.WaitingData waiting:
+                WriteStatus(output, seq, running, "waiting", milliseconds: waiting.RetryMilliseconds);
+                break;
+            case GenerationEvents.StartedData started:
+                Start(seq, running, e.GenerationId, started, output);
+                break;
+            case GenerationEvents.DeltaData delta when e.GenerationId == running.Text.GenerationId || running.Text.GenerationId == Guid.Empty:
+                TakeText(seq, running, e.Type, delta, output);
+                break;
+            case GenerationEvents.DoneData done when e.GenerationId == running.Text.GenerationId || running.Text.Length == 0:
+                Flush(running, seq, output);
+                WriteDeltas(output, seq, running, running.Html.Complete());
+                WriteDone(output, seq, running.Number, done.Status);
+                _touched.Remove(running);
+                _running.Remove(e.Subject);
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Start(long seq, Running running, Guid generationId, GenerationEvents.StartedData started, ProjectedEvents output)
+    {
+        var old = running.Text.Length;
+        if (!running.Text.Start(generationId, started.TextOffset, started.ReasoningOffset))
+        {
+            // The text it goes on from was never on this log: the message is fetched, and with it a new position.
+            WriteNumber(output, seq, "changed", running.Number);
+        }
+        else if (running.Text.Length < old)
+        {
+            // What was shown behind the offset is void, so the answer is shown anew.
+            _touched.Remove(running);
+            running.Html = new StreamingMarkdown(renderer);
+            running.ClosedAt.Clear();
+            running.KnownSince = seq;
+            WriteNumbers(output, seq, "begin", running.Number);
+            running.Html.Append(running.Text.Text);
+            Touch(running);
+        }
+
+        WriteStatus(output, seq, running, GenerationStatus.Running, attempt: started.Attempt, again: started.Attempt > 1 && started.TextOffset == 0);
+    }
+
+    private void TakeText(long seq, Running running, string type, GenerationEvents.DeltaData delta, ProjectedEvents output)
+    {
+        if (type == GenerationEvents.Reasoning)
+        {
+            if (running.Text.AppendReasoning(delta.Offset, delta.Text, out var thought) && thought.Length > 0)
+                WriteThought(output, seq, running.Number, delta.Offset + delta.Text.Length - thought.Length, thought);
+        }
+        else if (running.Text.Append(delta.Offset, delta.Text, out var added))
+        {
+            running.Html.Append(added);
+            Touch(running);
+        }
+        else
+        {
+            // Something before it is missing here: a fault that everybody recovers from by the snapshot.
+            throw new InvalidOperationException("A channel's log has a gap in the text of an answer.");
+        }
+    }
+
+    private void Touch(Running running)
+    {
+        if (!_touched.Contains(running))
+            _touched.Add(running);
+    }
+
+    private static void Flush(Running running, long seq, ProjectedEvents output)
+    {
+        WriteDeltas(output, seq, running, running.Html.Flush());
+        while (running.ClosedAt.Count < running.Html.OpenBlock)
+            running.ClosedAt.Add(seq);
+        running.MostBlocks = Math.Max(running.MostBlocks, running.Html.BlockCount);
+    }
+
+    /// <summary>Sends what a client lacks whole: blocks that closed after its position, and those that are open.</summary>
+    private static void Resend(Running running, long from, long head, ProjectedEvents output)
+    {
+        var first = 0;
+        if (from >= running.KnownSince)
+        {
+            while (first < running.ClosedAt.Count && running.ClosedAt[first] <= from)
+                first++;
+        }
+        else
+        {
+            WriteNumbers(output, head, "begin", running.Number);
+        }
+
+        var blocks = new List<HtmlDelta>();
+        for (var i = first; i < running.MostBlocks; i++)
+            blocks.Add(new HtmlDelta(i, 0, i < running.Html.BlockCount ? running.Html.BlockHtml(i) : "", 0));
+        if (running.Text.Reasoning.Length > 0)
+            WriteThought(output, head, running.Number, 0, running.Text.Reasoning);
+        WriteDeltas(output, head, running, blocks);
+        WriteStatus(output, head, running, running.State, running.QueuePosition);
+    }
+
+    private static void WriteDeltas(ProjectedEvents output, long seq, Running running, IReadOnlyList<HtmlDelta> deltas)
+    {
+        if (deltas.Count == 0)
+            return;
+        var json = output.Begin(seq, "delta");
+        json.WriteStartArray();
+        json.WriteNumberValue(running.Number);
+        foreach (var delta in deltas)
+        {
+            json.WriteStartArray();
+            json.WriteNumberValue(delta.Block);
+            json.WriteNumberValue(delta.Keep);
+            json.WriteStringValue(delta.Insert);
+            json.WriteNumberValue(delta.KeepEnd);
+            json.WriteEndArray();
+        }
+
+        json.WriteEndArray();
+        output.End();
+    }
+
+    private static void WriteThought(ProjectedEvents output, long seq, int number, int offset, ReadOnlySpan<char> text)
+    {
+        var json = output.Begin(seq, "think");
+        json.WriteStartArray();
+        json.WriteNumberValue(number);
+        json.WriteNumberValue(offset);
+        json.WriteStringValue(text);
+        json.WriteEndArray();
+        output.End();
+    }
+
+    private static void WriteStatus(
+        ProjectedEvents output, long seq, Running running, string state, int position = 0, int milliseconds = 0, int attempt = 1, bool again = false)
+    {
+        (running.State, running.QueuePosition) = (state, position);
+        var json = output.Begin(seq, "status");
+        json.WriteStartObject();
+        json.WriteNumber("n", running.Number);
+        json.WriteString("st", state);
+        json.WriteNumber("pos", position);
+        json.WriteNumber("ms", milliseconds);
+        json.WriteNumber("try", attempt);
+        json.WriteBoolean("again", again);
+        json.WriteEndObject();
+        output.End();
+    }
+
+    private static void WriteDone(ProjectedEvents output, long seq, int number, string status)
+    {
+        var json = output.Begin(seq, "done");
+        json.WriteStartObject();
+        json.WriteNumber("n", number);
+        json.WriteString("st", status);
+        json.WriteEndObject();
+        output.End();
+    }
+
+    private static void WriteNumber(ProjectedEvents output, long seq, string type, int number)
+    {
+        var json = output.Begin(seq, type);
+        json.WriteStartObject();
+        json.WriteNumber("n", number);
+        json.WriteEndObject();
+        output.End();
+    }
+
+    private static void WriteNumbers(ProjectedEvents output, long seq, string type, int number)
+    {
+        var json = output.Begin(seq, type);
+        json.WriteStartArray();
+        json.WriteNumberValue(number);
+        json.WriteEndArray();
+        output.End();
+    }
+
+    private sealed class Running(int number, StreamingMarkdown html)
+    {
+        public int Number { get; } = number;
+
+        public AnswerText Text { get; } = new();
+
+        public StreamingMarkdown Html { get; set; } = html;
+
+        /// <summary>For each closed block the event that closed it.</summary>
+        public List<long> ClosedAt { get; } = [];
+
+        /// <summary>A client before this has an answer that this renderer knows nothing of.</summary>
+        public long KnownSince { get; set; }
+
+        public bool FromCheckpoint { get; set; }
+
+        /// <summary>Blocks there ever were: a half line may have looked like one of its own.</summary>
+        public int MostBlocks { get; set; }
+
+        public string State { get; set; } = GenerationStatus.Queued;
+
+        public int QueuePosition { get; set; }
+    }
+}

@@ -1,0 +1,114 @@
+using System.Text.Json;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Realtime;
+
+namespace SevenX42.Modules.Chat.Infrastructure;
+
+/// <summary>Where an answer that is being written stands.</summary>
+/// <param name="Text">Its text.</param>
+/// <param name="Reasoning">Its reasoning.</param>
+/// <param name="State">State for the line under it, as of <see cref="GenerationStatus"/>, or <c>waiting</c>.</param>
+/// <param name="QueuePosition">How many are before it.</param>
+internal sealed record LiveAnswer(string Text, string Reasoning, string State, int QueuePosition);
+
+/// <summary>
+/// Puts together, for a page, what the answers of a conversation that are being written have so far: checkpoints from the
+/// database, and the log up to the position that the page will be watched from.
+/// </summary>
+internal sealed class LiveAnswers(IChannelLog log, IGenerationApi generation)
+{
+    /// <summary>The channel's position. Take it before reading the database, so that nothing falls between the two.</summary>
+    public ValueTask<ChannelPosition> GetPositionAsync(Guid conversationId, CancellationToken cancellationToken) =>
+        log.GetPositionAsync(Channels.OfConversation(conversationId), cancellationToken);
+
+    /// <summary>The answers' state at a position.</summary>
+    public async Task<IReadOnlyDictionary<Guid, LiveAnswer>> ReadAsync(
+        Guid conversationId, IReadOnlyList<Message> pending, ChannelPosition position, CancellationToken cancellationToken)
+    {
+        if (pending.Count == 0)
+            return new Dictionary<Guid, LiveAnswer>();
+        var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
+        var events = new List<ChannelEvent>();
+        var read = await log.ReadRetainedAsync(Channels.OfConversation(conversationId), events, cancellationToken);
+        var result = new Dictionary<Guid, LiveAnswer>();
+        foreach (var message in pending)
+        {
+            var answer = new AnswerText();
+            answer.Load(message.GenerationId!.Value, message.Content, message.Reasoning);
+            var (state, queue) = (GenerationStatus.Queued, 0);
+            if (checkpoints.TryGetValue(message.GenerationId.Value, out var checkpoint))
+            {
+                answer.Load(checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning);
+                (state, queue) = (checkpoint.Status, checkpoint.QueuePosition);
+            }
+
+            var subject = Channels.SubjectOf(message.Number);
+            if (read.Head.Epoch == position.Epoch)
+            {
+                foreach (var e in events)
+                {
+                    if (e.Seq <= position.Seq && GenerationEvent.Read(e) is { } parsed && parsed.Subject == subject && parsed.GenerationId == message.GenerationId)
+                        (state, queue) = parsed.ApplyTo(answer, state, queue);
+                }
+            }
+
+            result[message.Id] = new LiveAnswer(answer.Text, answer.Reasoning, state, queue);
+        }
+
+        return result;
+    }
+}
+
+/// <summary>One of Generation's events, read.</summary>
+internal sealed record GenerationEvent(string Type, string Subject, Guid GenerationId, object Data)
+{
+    /// <summary>Reads an event; <see langword="null"/> when it is none of Generation's or can't be read.</summary>
+    public static GenerationEvent? Read(ChannelEvent e)
+    {
+        var json = GenerationEventsJson.Wire;
+        try
+        {
+            return e.Type switch
+            {
+                GenerationEvents.Delta or GenerationEvents.Reasoning when JsonSerializer.Deserialize(e.Data.Span, json.DeltaData) is { } d =>
+                    new(e.Type, d.Subject, d.GenerationId, d),
+                GenerationEvents.Queued when JsonSerializer.Deserialize(e.Data.Span, json.QueuedData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
+                GenerationEvents.Started when JsonSerializer.Deserialize(e.Data.Span, json.StartedData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
+                GenerationEvents.Waiting when JsonSerializer.Deserialize(e.Data.Span, json.WaitingData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
+                GenerationEvents.Done when JsonSerializer.Deserialize(e.Data.Span, json.DoneData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
+                _ => null,
+            };
+        }
+        catch (JsonException)
+        {
+            // Whatever wrote this, it must not stop everybody else's answers; the stored message is the truth in the end.
+            return null;
+        }
+    }
+
+    /// <summary>Applies it to an answer's text and state.</summary>
+    public (string State, int QueuePosition) ApplyTo(AnswerText answer, string state, int queue)
+    {
+        switch (Data)
+        {
+            case GenerationEvents.QueuedData queued:
+                return (GenerationStatus.Queued, queued.Position);
+            case GenerationEvents.StartedData started:
+                answer.Start(GenerationId, started.TextOffset, started.ReasoningOffset);
+                return (GenerationStatus.Running, 0);
+            case GenerationEvents.WaitingData:
+                return ("waiting", 0);
+            case GenerationEvents.DeltaData delta when Type == GenerationEvents.Delta:
+                answer.Append(delta.Offset, delta.Text, out _);
+                return (GenerationStatus.Running, 0);
+            case GenerationEvents.DeltaData delta:
+                answer.AppendReasoning(delta.Offset, delta.Text, out _);
+                return (GenerationStatus.Running, 0);
+            case GenerationEvents.DoneData done:
+                return (done.Status, 0);
+            default:
+                return (state, queue);
+        }
+    }
+}

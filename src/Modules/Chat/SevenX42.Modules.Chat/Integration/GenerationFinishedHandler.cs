@@ -1,0 +1,83 @@
+using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Generation;
+using SevenX42.Contracts.Identity;
+using SevenX42.Messaging;
+using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Messages;
+using SevenX42.Modules.Chat.Infrastructure;
+
+namespace SevenX42.Modules.Chat.Integration;
+
+/// <summary>Stores what a generation came to: an answer's final text, or a title.</summary>
+internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvider time)
+    : InboxHandler<GenerationFinished, ChatDbContext>(context)
+{
+    private const string TitlePrompt =
+        "Give this conversation a title of at most six words, in its language. Answer with the title alone: no quotes, no full stop.";
+
+    private const int TitleSample = 2_000;
+
+    protected override async Task HandleOnceAsync(GenerationFinished integrationEvent, CancellationToken cancellationToken)
+    {
+        var conversation = await Context.Conversations.SingleOrDefaultAsync(c => c.Id == integrationEvent.ConversationId, cancellationToken);
+        if (conversation is null)
+            return;
+        if (integrationEvent.Purpose == Purposes.Title)
+            TakeTitle(conversation, integrationEvent);
+        else
+            await TakeAnswerAsync(conversation, integrationEvent, cancellationToken);
+    }
+
+    private void TakeTitle(Conversation conversation, GenerationFinished e)
+    {
+        if (e.Status == GenerationStatus.Completed && conversation.SuggestTitle(Titles.FromModel(e.Text)))
+            Context.Raise(ConversationChanged.Title(conversation, time.GetUtcNow()));
+    }
+
+    private async Task TakeAnswerAsync(Conversation conversation, GenerationFinished e, CancellationToken cancellationToken)
+    {
+        var answer = await Context.Messages.SingleOrDefaultAsync(m => m.Id == e.AnswerId, cancellationToken);
+        var status = e.Status switch
+        {
+            GenerationStatus.Completed => MessageStatus.Completed,
+            GenerationStatus.Stopped => MessageStatus.Stopped,
+            GenerationStatus.Interrupted => MessageStatus.Interrupted,
+            _ => MessageStatus.Failed,
+        };
+        if (answer is null || !answer.Finish(
+            e.GenerationId, status, e.Text, e.Reasoning, e.ErrorCode, e.ErrorMessage, e.InputTokens, e.OutputTokens, e.DurationMilliseconds))
+            return;
+        Context.Raise(ConversationChanged.Message(conversation.Id, conversation.OwnerId, answer.Number, time.GetUtcNow()));
+        if (status == MessageStatus.Completed && conversation.TitleSource == TitleSource.FirstMessage && answer.Number == 2)
+            await RequestTitleAsync(conversation, answer, cancellationToken);
+    }
+
+    private async Task RequestTitleAsync(Conversation conversation, Message answer, CancellationToken cancellationToken)
+    {
+        var question = await Context.Messages.AsNoTracking().SingleAsync(m => m.Id == answer.ParentId, cancellationToken);
+        var now = time.GetUtcNow();
+        Context.Raise(new AnswerRequested(
+            Guid.CreateVersion7(now),
+            Guid.CreateVersion7(now),
+            answer.Id,
+            conversation.Id,
+            conversation.OwnerId,
+            Purposes.Title,
+            Channel: "",
+            Subject: "",
+            answer.Model,
+            ["system", "user"],
+            [TitlePrompt, Head(question.Content)],
+            Prefix: ""));
+
+        static string Head(string text) => text.Length > TitleSample ? text[..TitleSample] : text;
+    }
+}
+
+/// <summary>Deletes everything of a user that is no more.</summary>
+internal sealed class UserDeletedHandler(ChatDbContext context) : InboxHandler<UserDeleted, ChatDbContext>(context)
+{
+    protected override Task HandleOnceAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>
+        Context.Conversations.Where(c => c.OwnerId == integrationEvent.UserId).ExecuteDeleteAsync(cancellationToken);
+}
