@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
 using SevenX42.Http;
@@ -68,7 +69,7 @@ public sealed class ChatModule : IModule
         conversation.MapPost("/title", ChangeConversationEndpoint.Title);
         conversation.MapPost("/pin", ChangeConversationEndpoint.Pin);
         conversation.MapPost("/settings", ChangeConversationEndpoint.Settings);
-        conversation.MapPost("/delete", DeleteConversationEndpoint.Delete);
-        conversation.MapPost("/restore", DeleteConversationEndpoint.Restore);
+        conversation.MapPost("/delete", DeleteConversationEndpoint.Post);
+        conversation.MapPost("/restore", RestoreConversationEndpoint.Post);
     }
 }

@@ -4,6 +4,7 @@ using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Features.Messages;
 using SevenX42.Modules.Chat.Infrastructure;
 
@@ -32,7 +33,7 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
     private void TakeTitle(Conversation conversation, GenerationFinished e)
     {
         if (e.Status == GenerationStatus.Completed && conversation.SuggestTitle(Titles.FromModel(e.Text)))
-            Context.Raise(ConversationChanged.Title(conversation, time.GetUtcNow()));
+            Context.Raise(Changes.Title(conversation, time.GetUtcNow()));
     }
 
     private async Task TakeAnswerAsync(Conversation conversation, GenerationFinished e, CancellationToken cancellationToken)
@@ -48,7 +49,7 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
         if (answer is null || !answer.Finish(
             e.GenerationId, status, e.Text, e.Reasoning, e.ErrorCode, e.ErrorMessage, e.InputTokens, e.OutputTokens, e.DurationMilliseconds))
             return;
-        Context.Raise(ConversationChanged.Message(conversation.Id, conversation.OwnerId, answer.Number, time.GetUtcNow()));
+        Context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, answer.Number, time.GetUtcNow()));
         if (status == MessageStatus.Completed && conversation.TitleSource == TitleSource.FirstMessage && answer.Number == 2)
             await RequestTitleAsync(conversation, answer, cancellationToken);
     }

@@ -7,7 +7,6 @@ using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Features.Messages;
 using SevenX42.Modules.Chat.Infrastructure;
-using SevenX42.Modules.Chat.Integration;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
@@ -44,13 +43,13 @@ internal sealed class ChangeConversationHandler(ChatDbContext context, AnswerReq
         if (request.Title is { } title)
         {
             conversation.Rename(title.Trim());
-            context.Raise(ConversationChanged.Title(conversation, now));
+            context.Raise(Changes.Title(conversation, now));
         }
 
         if (request.Pinned is { } pinned)
         {
             conversation.Pin(pinned ? now : null);
-            context.Raise(ConversationChanged.InList(conversation, "pinned", now));
+            context.Raise(Changes.InList(conversation, "pinned", now));
         }
 
         return Result.Success;

@@ -10,27 +10,25 @@ using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
-using SevenX42.Modules.Chat.Integration;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
 /// <summary>Deletes a conversation. It can be restored for a while; then it is gone for good.</summary>
 internal sealed record DeleteConversation(Guid ConversationId) : IChatCommand;
 
-/// <summary>Takes a deletion back.</summary>
-internal sealed record RestoreConversation(Guid ConversationId) : IChatCommand;
-
 internal sealed class DeleteConversationHandler(ChatDbContext context, IGenerationApi generation, ICurrentUser user, TimeProvider time)
-    : IRequestHandler<DeleteConversation, Result>, IRequestHandler<RestoreConversation, Result>
+    : IRequestHandler<DeleteConversation, Result>
 {
     public async Task<Result> Handle(DeleteConversation request, CancellationToken cancellationToken)
     {
-        if (await FindAsync(request.ConversationId, cancellationToken) is not { } conversation)
+        var conversation = await context.Conversations.SingleOrDefaultAsync(
+            c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId, cancellationToken);
+        if (conversation is null)
             return Error.NotFound();
         if (conversation.DeletedAt is not null)
             return Result.Success;
         conversation.Delete(time.GetUtcNow());
-        context.Raise(ConversationChanged.Deleted(conversation, time.GetUtcNow()));
+        context.Raise(Changes.Deleted(conversation, time.GetUtcNow()));
         var running = await context.Messages
             .Where(m => m.ConversationId == conversation.Id && m.Status == MessageStatus.Pending && m.GenerationId != null)
             .Select(m => m.GenerationId!.Value)
@@ -39,23 +37,11 @@ internal sealed class DeleteConversationHandler(ChatDbContext context, IGenerati
             await generation.CancelAsync(generationId, cancellationToken);
         return Result.Success;
     }
-
-    public async Task<Result> Handle(RestoreConversation request, CancellationToken cancellationToken)
-    {
-        if (await FindAsync(request.ConversationId, cancellationToken) is not { } conversation)
-            return Error.NotFound("This conversation can't be restored any more.");
-        conversation.Restore();
-        context.Raise(ConversationChanged.InList(conversation, "restored", time.GetUtcNow()));
-        return Result.Success;
-    }
-
-    private Task<Conversation?> FindAsync(Guid id, CancellationToken cancellationToken) =>
-        context.Conversations.SingleOrDefaultAsync(c => c.Id == id && c.OwnerId == user.RequiredId, cancellationToken);
 }
 
 internal static class DeleteConversationEndpoint
 {
-    public static async Task<IResult> Delete(Guid conversationId, ISender sender, HttpContext http)
+    public static async Task<IResult> Post(Guid conversationId, ISender sender, HttpContext http)
     {
         var result = await sender.Send(new DeleteConversation(conversationId));
         if (!result.IsSuccess)
@@ -63,17 +49,6 @@ internal static class DeleteConversationEndpoint
         return http.Request.WantsPage()
             ? TypedResults.Redirect("/")
             : Html.Fragment<DeletedNotice>(new Dictionary<string, object?> { ["ConversationId"] = conversationId });
-    }
-
-    public static async Task<IResult> Restore(Guid conversationId, ISender sender, HttpContext http)
-    {
-        var result = await sender.Send(new RestoreConversation(conversationId));
-        if (!result.IsSuccess)
-            return result.Error.ToResult();
-        if (http.Request.WantsPage())
-            return TypedResults.Redirect($"/c/{conversationId:D}");
-        http.Response.Headers["HX-Redirect"] = $"/c/{conversationId:D}";
-        return TypedResults.Ok();
     }
 }
 

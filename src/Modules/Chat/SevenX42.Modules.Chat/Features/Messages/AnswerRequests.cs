@@ -3,8 +3,8 @@ using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Infrastructure;
-using SevenX42.Modules.Chat.Integration;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
@@ -68,7 +68,7 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             prefix));
         conversation.Show(answer.Id);
         conversation.Touch(time.GetUtcNow());
-        context.Raise(ConversationChanged.Tree(conversation, answer.Id, time.GetUtcNow()));
+        context.Raise(Changes.Tree(conversation, answer.Id, time.GetUtcNow()));
     }
 }
 

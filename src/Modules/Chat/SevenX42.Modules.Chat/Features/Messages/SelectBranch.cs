@@ -4,8 +4,8 @@ using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Infrastructure;
-using SevenX42.Modules.Chat.Integration;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
@@ -35,7 +35,7 @@ internal sealed class SelectBranchHandler(ChatDbContext context, ICurrentUser us
         if (path is null)
             return Error.Conflict("stale_branch", "This branch is not there any more. Reload the conversation.");
         conversation.Show(path.Id);
-        context.Raise(ConversationChanged.Tree(conversation, path.Id, time.GetUtcNow()));
+        context.Raise(Changes.Tree(conversation, path.Id, time.GetUtcNow()));
         return Result.Success;
     }
 }

@@ -6,8 +6,8 @@ using Microsoft.EntityFrameworkCore;
 using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Infrastructure;
-using SevenX42.Modules.Chat.Integration;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
@@ -73,7 +73,7 @@ internal sealed class SendMessageHandler(ChatDbContext context, AnswerRequests a
             conversation = Conversation.Begin(request.ConversationId, user.RequiredId, request.Text, now);
             conversation.Model = request.Model ?? "";
             context.Conversations.Add(conversation);
-            context.Raise(ConversationChanged.InList(conversation, "created", now));
+            context.Raise(Changes.InList(conversation, "created", now));
         }
 
         var parentId = request.ParentId ?? conversation.LeafId;

@@ -1,0 +1,26 @@
+using System.Text.Json;
+using SevenX42.Contracts.Chat;
+using SevenX42.Modules.Chat.Domain;
+
+namespace SevenX42.Modules.Chat.Features.Conversations;
+
+/// <summary>What open pages are told of conversations.</summary>
+internal static class Changes
+{
+    public static ConversationChanged Tree(Conversation conversation, Guid leafId, DateTimeOffset now) =>
+        Of(conversation, "tree", JsonSerializer.Serialize(new { leaf = leafId }), "touched", now);
+
+    public static ConversationChanged Message(Guid conversationId, Guid ownerId, int number, DateTimeOffset now) =>
+        new(Guid.CreateVersion7(now), conversationId, ownerId, "changed", JsonSerializer.Serialize(new { n = number }), "");
+
+    public static ConversationChanged Title(Conversation conversation, DateTimeOffset now) =>
+        Of(conversation, "title", JsonSerializer.Serialize(new { t = conversation.Title }), "renamed", now);
+
+    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, "deleted", "{}", "deleted", now);
+
+    public static ConversationChanged InList(Conversation conversation, string operation, DateTimeOffset now) =>
+        Of(conversation, "", "", operation, now);
+
+    private static ConversationChanged Of(Conversation conversation, string kind, string data, string operation, DateTimeOffset now) =>
+        new(Guid.CreateVersion7(now), conversation.Id, conversation.OwnerId, kind, data, operation);
+}
