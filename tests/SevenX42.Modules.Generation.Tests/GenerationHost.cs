@@ -68,13 +68,15 @@ internal sealed class GenerationHost : IAsyncDisposable
         return new GenerationHost(host, connectionString);
     }
 
-    /// <summary>Settings with one provider, <c>scripted</c>, and settings of it; a key with a colon is one of its own.</summary>
-    public static IEnumerable<KeyValuePair<string, string?>> Settings(ScriptedProvider server, params (string Key, string Value)[] settings) =>
-    [
-        new("Generation:Providers:0:Name", "scripted"),
-        new("Generation:Providers:0:BaseUrl", server.BaseUrl.ToString()),
-        .. settings.Select(s => new KeyValuePair<string, string?>(s.Key.Contains(':', StringComparison.Ordinal) ? s.Key : $"Generation:Providers:0:{s.Key}", s.Value)),
-    ];
+    /// <summary>Settings with one provider, <c>scripted</c>, and settings of it, or of the module when they begin with its name.</summary>
+    public static IEnumerable<KeyValuePair<string, string?>> Settings(ScriptedProvider server, params (string Key, string Value)[] settings)
+    {
+        const string Provider = "Generation:Providers:0:";
+        var all = new Dictionary<string, string?> { [Provider + "Name"] = "scripted", [Provider + "BaseUrl"] = server.BaseUrl.ToString() };
+        foreach (var (key, value) in settings)
+            all[key.StartsWith("Generation:", StringComparison.Ordinal) ? key : Provider + key] = value;
+        return all;
+    }
 
     public static AnswerRequested Request(
         string prompt = "Hello", string model = "demo/demo", Guid? userId = null, Guid? conversationId = null, string purpose = "answer",

@@ -43,6 +43,9 @@ public sealed class ScriptedProvider : IAsyncDisposable
     /// <summary>What <c>GET /v1/models</c> answers instead of the list.</summary>
     public Script? ModelsScript { get; set; }
 
+    /// <summary>Answers of further routes, by path.</summary>
+    public IDictionary<string, Script> Routes { get; } = new ConcurrentDictionary<string, Script>();
+
     /// <summary>Starts it on a free port of this machine.</summary>
     /// <param name="time">Clock of its pauses.</param>
     /// <param name="port">A port that an earlier one had, to come back on it.</param>
@@ -125,6 +128,8 @@ public sealed class ScriptedProvider : IAsyncDisposable
 
     private Script Choose(RecordedRequest request)
     {
+        if (Routes.TryGetValue(request.Path, out var route))
+            return route;
         if (request.Path.EndsWith("/models", StringComparison.Ordinal))
         {
             return ModelsScript ?? SevenX42.Testing.Script.Respond(200, JsonSerializer.Serialize(new

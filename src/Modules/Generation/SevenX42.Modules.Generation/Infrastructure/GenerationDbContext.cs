@@ -42,7 +42,7 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
                 .HasFilter("finished_at IS NOT NULL AND NOT announced").HasDatabaseName("ix_jobs_unannounced");
             job.HasIndex(j => j.FinishedAt)
                 .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL").HasDatabaseName("ix_jobs_uncleared");
-            job.HasIndex(j => j.UserId);
+            job.HasIndex(j => new { j.UserId, j.ClaimedAt }).HasDatabaseName("ix_jobs_user_served");
             job.HasIndex(j => j.ConversationId);
         });
         modelBuilder.Entity<CancelledGeneration>(cancelled =>

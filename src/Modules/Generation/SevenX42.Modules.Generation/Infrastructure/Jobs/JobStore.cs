@@ -21,19 +21,26 @@ internal sealed class JobStore(
 
     /// <summary>
     /// Queued jobs in the order of their turn, per provider: what had begun already, then answers before titles, then
-    /// whoever has the fewest running, then the oldest.
+    /// whoever has the fewest running, then whoever was not served for longest, then the oldest.
     /// </summary>
     private const string Queue = """
         busy AS (
             SELECT provider, user_id, count(*) AS running FROM generation.jobs WHERE status = 'running' GROUP BY provider, user_id),
+        users AS (
+            SELECT u.user_id, last.claimed_at AS served
+            FROM (SELECT DISTINCT user_id FROM generation.jobs WHERE status = 'queued') u
+            LEFT JOIN LATERAL (
+                SELECT l.claimed_at FROM generation.jobs l WHERE l.user_id = u.user_id AND l.claimed_at IS NOT NULL
+                ORDER BY l.claimed_at DESC LIMIT 1) last ON true),
         turns AS (
-            SELECT j.id, j.provider, j.attempt = 0 AS fresh, j.purpose = 'title' AS minor, j.created_at, j.channel, j.subject,
+            SELECT j.id, u.served, j.provider, j.attempt = 0 AS fresh, j.purpose = 'title' AS minor, j.created_at, j.channel, j.subject,
                 j.queue_position, coalesce(b.running, 0) + row_number() OVER (
                     PARTITION BY j.provider, j.user_id ORDER BY j.purpose = 'title', j.created_at, j.id) AS turn
-            FROM generation.jobs j LEFT JOIN busy b ON b.provider = j.provider AND b.user_id = j.user_id
+            FROM generation.jobs j JOIN users u ON u.user_id = j.user_id
+            LEFT JOIN busy b ON b.provider = j.provider AND b.user_id = j.user_id
             WHERE j.status = 'queued' AND j.not_before <= clock_timestamp()),
         queue AS (
-            SELECT *, row_number() OVER (PARTITION BY provider ORDER BY fresh, minor, turn, created_at, id) AS place FROM turns)
+            SELECT *, row_number() OVER (PARTITION BY provider ORDER BY fresh, minor, turn, served NULLS FIRST, created_at, id) AS place FROM turns)
         """;
 
     private readonly NpgsqlDataSource _database = sources.For(GenerationModule.Schema);
@@ -67,7 +74,7 @@ internal sealed class JobStore(
                 SELECT q.id FROM queue q
                 LEFT JOIN limits l ON l.provider = q.provider LEFT JOIN taken t ON t.provider = q.provider
                 WHERE q.place <= coalesce(l.slots, 1000000) - coalesce(t.running, 0)
-                ORDER BY q.fresh, q.minor, q.turn, q.created_at, q.id LIMIT $2),
+                ORDER BY q.fresh, q.minor, q.turn, q.served NULLS FIRST, q.created_at, q.id LIMIT $2),
             free AS (
                 SELECT id FROM generation.jobs WHERE id IN (SELECT id FROM chosen) AND status = 'queued' FOR UPDATE SKIP LOCKED)
             UPDATE generation.jobs j SET status = 'running', attempt = attempt + 1, worker_id = $1, queue_position = 0,

@@ -277,9 +277,6 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasDatabaseName("ix_jobs_uncleared")
                         .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL");
 
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_jobs_user_id");
-
                     b.HasIndex("Provider", "CreatedAt")
                         .HasDatabaseName("ix_jobs_queued")
                         .HasFilter("status = 'queued'");
@@ -287,6 +284,9 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.HasIndex("Provider", "UserId")
                         .HasDatabaseName("ix_jobs_running")
                         .HasFilter("status = 'running'");
+
+                    b.HasIndex("UserId", "ClaimedAt")
+                        .HasDatabaseName("ix_jobs_user_served");
 
                     b.ToTable("jobs", "generation");
                 });

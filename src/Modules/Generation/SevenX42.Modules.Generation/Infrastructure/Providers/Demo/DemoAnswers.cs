@@ -12,6 +12,8 @@ internal sealed record DemoAnswer(string Reasoning, string Text, bool Slow = fal
 /// </summary>
 internal static partial class DemoAnswers
 {
+    private const int MaxTitle = 60;
+
     private const string Disclosure =
         "**I am the demo model: a script that comes with 7x42, not a language model.** I can't think; I only show how answers look.\n\n";
 
@@ -207,16 +209,14 @@ internal static partial class DemoAnswers
     /// <summary>A title: the person's own first words.</summary>
     public static string Title(string prompt)
     {
-        // The request holds the message to be titled on its last line that is not empty.
-        var line = prompt.Split('\n').LastOrDefault(l => !string.IsNullOrWhiteSpace(l)) ?? "";
+        var line = prompt.Split('\n').FirstOrDefault(l => !string.IsNullOrWhiteSpace(l)) ?? "";
         var words = Markup().Replace(line, " ").Split(' ', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
         var title = string.Join(' ', words.Take(6)).TrimEnd('.', ',', ':', ';', '?', '!');
-        return title switch
-        {
-            "" => "New chat",
-            { Length: > 60 } => StringInfo.GetNextTextElement(title[..60]).Length > 0 ? title[..60].TrimEnd('\uD83D') : title,
-            _ => char.ToUpperInvariant(title[0]) + title[1..],
-        };
+        if (title.Length == 0)
+            return "New chat";
+        if (title.Length > MaxTitle)
+            title = title[..(char.IsHighSurrogate(title[MaxTitle - 1]) ? MaxTitle - 1 : MaxTitle)];
+        return char.ToUpperInvariant(title[0]) + title[1..];
     }
 
     /// <summary>What is left of an answer that begins with <paramref name="written"/>.</summary>

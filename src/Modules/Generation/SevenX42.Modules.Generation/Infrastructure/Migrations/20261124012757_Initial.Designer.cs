@@ -12,7 +12,7 @@ using SevenX42.Modules.Generation.Infrastructure;
 namespace SevenX42.Modules.Generation.Infrastructure.Migrations
 {
     [DbContext(typeof(GenerationDbContext))]
-    [Migration("20261124001706_Initial")]
+    [Migration("20261124012757_Initial")]
     partial class Initial
     {
         /// <inheritdoc />
@@ -280,9 +280,6 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasDatabaseName("ix_jobs_uncleared")
                         .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL");
 
-                    b.HasIndex("UserId")
-                        .HasDatabaseName("ix_jobs_user_id");
-
                     b.HasIndex("Provider", "CreatedAt")
                         .HasDatabaseName("ix_jobs_queued")
                         .HasFilter("status = 'queued'");
@@ -290,6 +287,9 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.HasIndex("Provider", "UserId")
                         .HasDatabaseName("ix_jobs_running")
                         .HasFilter("status = 'running'");
+
+                    b.HasIndex("UserId", "ClaimedAt")
+                        .HasDatabaseName("ix_jobs_user_served");
 
                     b.ToTable("jobs", "generation");
                 });

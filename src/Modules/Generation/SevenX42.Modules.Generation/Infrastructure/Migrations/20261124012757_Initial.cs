@@ -141,10 +141,10 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                 filter: "finished_at IS NOT NULL AND text IS NOT NULL");
 
             migrationBuilder.CreateIndex(
-                name: "ix_jobs_user_id",
+                name: "ix_jobs_user_served",
                 schema: "generation",
                 table: "jobs",
-                column: "user_id");
+                columns: new[] { "user_id", "claimed_at" });
 
             migrationBuilder.CreateIndex(
                 name: "ix_outbox_due",

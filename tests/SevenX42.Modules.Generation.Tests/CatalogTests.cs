@@ -1,0 +1,231 @@
+using MediatR;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Features.Catalog;
+using SevenX42.Modules.Generation.Infrastructure;
+using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Testing;
+
+namespace SevenX42.Modules.Generation.Tests;
+
+/// <summary>Which models there are, and why others are missing.</summary>
+public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private ScriptedProvider _server = null!;
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _server = await ScriptedProvider.StartAsync();
+
+    public ValueTask DisposeAsync() => _server.DisposeAsync();
+
+    [Fact]
+    public async Task The_demo_model_is_always_there_last_and_labelled()
+    {
+        _server.Models = ["zeta", "alpha"];
+        await using var host = await StartAsync();
+        var models = await host.Api.GetModelsAsync(Cancelled);
+        Assert.Equal(["scripted/alpha", "scripted/zeta", "demo/demo"], models.Select(m => m.Id));
+        Assert.Equal([false, false, true], models.Select(m => m.IsDemo));
+        Assert.Contains("not a language model", models[^1].Name, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task The_demo_model_can_be_left_out()
+    {
+        await using var host = await StartAsync(("Generation:Demo", "false"));
+        Assert.Equal(["scripted/scripted"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+    }
+
+    [Fact]
+    public async Task Models_that_are_not_for_chat_are_left_out_unless_they_are_configured()
+    {
+        _server.Models = ["gpt-4o", "text-embedding-3-small", "whisper-1", "tts-1", "dall-e-3", "omni-moderation-latest"];
+        await using var host = await StartAsync();
+        Assert.Equal(["scripted/gpt-4o", "demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+    }
+
+    [Fact]
+    public async Task Configured_models_are_offered_in_their_order_whatever_the_server_lists()
+    {
+        _server.Models = ["a", "b"];
+        await using var host = await StartAsync(("Models:0", "org/tuned"), ("Models:1", "a"));
+        Assert.Equal(["scripted/org/tuned", "scripted/a", "demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+        _server.Script("org/tuned", Script.Answer("tuned"));
+        Assert.Equal("tuned", (await host.FinishAsync(await host.DeliverAsync(GenerationHost.Request(model: "scripted/org/tuned")))).Text);
+    }
+
+    [Fact]
+    public async Task Context_windows_are_taken_from_the_configuration_the_list_or_a_safe_assumption()
+    {
+        _server.ModelsScript = Script.Respond(200, """
+            {"object":"list","data":[{"id":"vllm","max_model_len":32768},{"id":"router","context_length":200000},
+             {"id":"llama","meta":{"n_ctx":16384,"n_ctx_train":131072}},{"id":"silent"},{"id":"odd","context_length":"many"}]}
+            """);
+        await using (var host = await StartAsync())
+        {
+            Assert.Equal(
+                [("llama", 16384), ("odd", 8192), ("router", 200000), ("silent", 8192), ("vllm", 32768)],
+                (await host.Api.GetModelsAsync(Cancelled)).Where(m => !m.IsDemo).Select(m => (m.Name, m.ContextTokens)));
+        }
+
+        await using var configured = await StartAsync(("ContextTokens", "1000"));
+        Assert.All((await configured.Api.GetModelsAsync(Cancelled)).Where(m => !m.IsDemo), m => Assert.Equal(1000, m.ContextTokens));
+    }
+
+    public static TheoryData<string, Script, string> NoLists { get; } = new()
+    {
+        { "a wrong key", Script.Error(401, "Incorrect API key provided: sk-abc"), "does not accept the configured key" },
+        { "a page", Script.Respond(200, "<html>hello</html>", "text/html"), "web page" },
+        { "a page that says it is JSON", Script.Respond(200, "<html>hello</html>"), "does not list its models" },
+        { "other JSON", Script.Respond(200, """{"hello":"world"}"""), "does not list its models" },
+        { "items without ids", Script.Respond(200, """{"data":[{"name":"x"}]}"""), "does not list its models" },
+        { "nothing there", Script.Respond(404, ""), "Check its BaseUrl" },
+        { "a redirect", Script.Respond(302, "").Header("Location", "http://169.254.169.254/latest"), "169.254.169.254" },
+        { "a fault", Script.Respond(500, ""), "has a problem" },
+        { "too much", Script.Respond(200, "[" + new string(' ', 5_000_000) + "]"), "does not list its models" },
+        { "silence", Script.Stream.Hang(), "within 5 seconds" },
+    };
+
+    [Theory]
+    [MemberData(nameof(NoLists))]
+    public async Task A_server_without_a_list_is_unavailable_and_says_why(string what, Script script, string sentence)
+    {
+        _server.ModelsScript = script;
+        await using var host = await StartAsync(("ApiKey", "sk-abc"));
+        var provider = await GenerationHost.EventuallyAsync(
+            async () => (await host.Api.GetProvidersAsync(Cancelled)).SingleOrDefault(p => p.State == ProviderInfo.Unavailable), what);
+        Assert.Equal(("scripted", 0, false), (provider.Name, provider.ModelCount, provider.IsDiscovered));
+        Assert.Contains(sentence, provider.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain("sk-abc", provider.Message, StringComparison.Ordinal);
+        Assert.Equal(["demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+    }
+
+    [Fact]
+    public async Task Redirects_are_not_followed()
+    {
+        await using var elsewhere = await ScriptedProvider.StartAsync();
+        _server.ModelsScript = Script.Respond(307, "").Header("Location", $"{elsewhere.BaseUrl}v1/models");
+        _server.Script("m", Script.Respond(307, "").Header("Location", $"{elsewhere.BaseUrl}v1/chat/completions"));
+        await using var host = await StartAsync();
+        var finished = await host.FinishAsync(await host.DeliverAsync(GenerationHost.Request(model: "scripted/m")));
+        Assert.Equal("provider_redirects", finished.ErrorCode);
+        Assert.Empty(elsewhere.AllRequests);
+    }
+
+    [Theory]
+    [InlineData("/openai", "/openai/models")]
+    [InlineData("/openai/v1", "/openai/v1/models")]
+    [InlineData("", "/models")]
+    public async Task The_root_of_the_api_is_found(string configured, string route)
+    {
+        _server.ModelsScript = Script.Respond(404, "");
+        _server.Routes[route] = Script.Respond(200, """{"data":[{"id":"found"}]}""");
+        await using var host = await StartAsync(("BaseUrl", _server.BaseUrl.ToString().TrimEnd('/') + configured + "/"));
+        Assert.Equal(["scripted/found", "demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+        _server.Script("found", Script.Answer("ok"));
+        Assert.Equal("ok", (await host.FinishAsync(await host.DeliverAsync(GenerationHost.Request(model: "scripted/found")))).Text);
+        Assert.Equal(route.Replace("/models", "/chat/completions", StringComparison.Ordinal), _server.Requests.Single().Path);
+    }
+
+    [Fact]
+    public async Task A_local_server_is_found_with_what_it_says_about_its_models()
+    {
+        _server.Models = ["llama3.2:latest", "phi4:latest"];
+        _server.Routes["/api/ps"] = Script.Respond(200, """{"models":[{"name":"phi4:latest","model":"phi4:latest","context_length":16384}]}""");
+        await using var host = await DiscoverAsync($"ollama={_server.BaseUrl}");
+        Assert.Equal(
+            [("ollama/llama3.2:latest", 4096), ("ollama/phi4:latest", 16384), ("demo/demo", 8192)],
+            (await host.Api.GetModelsAsync(Cancelled)).Select(m => (m.Id, m.ContextTokens)));
+        Assert.Equal(
+            new ProviderInfo("ollama", ProviderInfo.Ready, "", 2, IsDiscovered: true), (await host.Api.GetProvidersAsync(Cancelled)).Single());
+        _server.Script("phi4:latest", Script.Answer("local"));
+        Assert.Equal("local", (await host.FinishAsync(await host.DeliverAsync(GenerationHost.Request(model: "ollama/phi4:latest")))).Text);
+    }
+
+    [Theory]
+    [InlineData("lmstudio", "/api/v0/models", """{"data":[{"id":"scripted","max_context_length":131072,"loaded_context_length":4096}]}""", 4096)]
+    [InlineData("lmstudio", "/api/v0/models", """{"data":[{"id":"scripted","max_context_length":131072}]}""", 131072)]
+    [InlineData("llamacpp", "/props", """{"default_generation_settings":{"n_ctx":65536}}""", 65536)]
+    [InlineData("llamacpp", "/props", """{"default_generation_settings":"none"}""", 8192)]
+    [InlineData("ollama", "/api/ps", "[]", 4096)]
+    public async Task Local_servers_tell_the_window_they_really_run_with(string name, string route, string body, int context)
+    {
+        _server.Routes[route] = Script.Respond(200, body);
+        await using var host = await DiscoverAsync($"{name}={_server.BaseUrl}");
+        Assert.Equal(context, (await host.Api.GetModelsAsync(Cancelled))[0].ContextTokens);
+    }
+
+    [Theory]
+    [InlineData("text/html", "<html>my site</html>")]
+    [InlineData("application/json", """{"status":"ok"}""")]
+    [InlineData("application/json", """{"data":"none"}""")]
+    public async Task What_is_no_model_server_is_not_taken_for_one(string type, string body)
+    {
+        _server.ModelsScript = Script.Respond(200, body, type);
+        await using var host = await DiscoverAsync($"llamacpp={_server.BaseUrl}", "vllm=http://127.0.0.1:1");
+        Assert.Equal(["demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+        Assert.Empty(await host.Api.GetProvidersAsync(Cancelled));
+    }
+
+    [Fact]
+    public async Task A_silent_port_does_not_hold_up_the_start()
+    {
+        _server.ModelsScript = Script.Stream.Hang();
+        var started = System.Diagnostics.Stopwatch.GetTimestamp();
+        await using var host = await DiscoverAsync($"llamacpp={_server.BaseUrl}");
+        await host.Api.GetModelsAsync(Cancelled);
+        await host.FinishAsync(await host.DeliverAsync(GenerationHost.Request()));
+        Assert.InRange(System.Diagnostics.Stopwatch.GetElapsedTime(started), TimeSpan.Zero, TimeSpan.FromSeconds(8));
+    }
+
+    [Fact]
+    public void A_server_that_is_configured_is_not_looked_for_as_well()
+    {
+        var options = new GenerationOptions();
+        options.Providers.Add(new ProviderOptions { Name = "mine", BaseUrl = "http://localhost:11434/v1" });
+        options.Providers.Add(new ProviderOptions { Name = "vllm", BaseUrl = "http://gpu.example:9000" });
+        Assert.Equal(["lmstudio", "llamacpp"], LocalServers.Targets(options).Select(t => t.Name));
+    }
+
+    [Fact]
+    public async Task The_list_says_what_is_there_and_what_is_wrong()
+    {
+        _server.ModelsScript = Script.Error(401, "no");
+        await using var host = await StartAsync();
+        await using var scope = host.Services.CreateAsyncScope();
+        var listed = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListModels(), Cancelled);
+        Assert.Equal("demo/demo", listed.Value.Models.Single().Id);
+        Assert.Equal(("scripted", false), listed.Value.Providers.Select(p => (p.Name, p.IsReady)).Single());
+    }
+
+    [Theory]
+    [InlineData("Name", "", "Name must be")]
+    [InlineData("Name", "a/b", "Name must be")]
+    [InlineData("Name", "demo", "built-in")]
+    [InlineData("BaseUrl", "ollama:11434", "BaseUrl must be")]
+    [InlineData("BaseUrl", "ftp://host", "BaseUrl must be")]
+    [InlineData("BaseUrl", "http://user:pass@host", "BaseUrl must be")]
+    [InlineData("ApiKey", "sk-\n1", "ApiKey")]
+    [InlineData("MaxConcurrent", "0", "MaxConcurrent")]
+    [InlineData("IdleTimeout", "-00:00:01", "Timeouts")]
+    [InlineData("Generation:Lease", "00:00:01", "Lease")]
+    public async Task A_wrong_setting_stops_the_start_and_says_which(string key, string value, string sentence)
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(
+            () => GenerationHost.StartAsync(database, GenerationHost.Settings(_server, (key, value))));
+        Assert.Contains(sentence, refused.Message, StringComparison.Ordinal);
+    }
+
+    private async Task<GenerationHost> StartAsync(params (string Key, string Value)[] settings) =>
+        await GenerationHost.StartAsync(await postgres.CreateDatabaseAsync(), GenerationHost.Settings(_server, settings));
+
+    private async Task<GenerationHost> DiscoverAsync(params string[] targets) => await GenerationHost.StartAsync(
+        await postgres.CreateDatabaseAsync(),
+        [
+            new("Generation:Discovery", "true"),
+            .. targets.Select((t, i) => new KeyValuePair<string, string?>($"Generation:DiscoveryTargets:{i}", t)),
+        ]);
+}
