@@ -155,8 +155,18 @@ public sealed class QueueTests(PostgresServer postgres) : IAsyncLifetime
                 {
                     context.Jobs.Add(new GenerationJob
                     {
-                        Id = GenerationHost.NewId(), AnswerId = users[0], ConversationId = users[0], UserId = users[user], Purpose = "answer",
-                        Channel = "", Subject = "", Provider = provider == 0 ? "a" : "b", Model = "a/m", Roles = [], Contents = [], Prefix = "",
+                        Id = GenerationHost.NewId(),
+                        AnswerId = users[0],
+                        ConversationId = users[0],
+                        UserId = users[user],
+                        Purpose = "answer",
+                        Channel = "",
+                        Subject = "",
+                        Provider = provider == 0 ? "a" : "b",
+                        Model = "a/m",
+                        Roles = [],
+                        Contents = [],
+                        Prefix = "",
                         Status = running ? GenerationStatus.Running : GenerationStatus.Queued,
                     });
                 }
