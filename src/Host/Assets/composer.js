@@ -60,6 +60,12 @@ export const composer = () => ({
     if (!this.empty) this.$root.requestSubmit();
   },
 
+  picked({ target }) {
+    const [option] = target.selectedOptions;
+    $("#model-name").textContent = option.text;
+    $("#model-demo").hidden = option.dataset.demo == null;
+  },
+
   // Also reached by Enter, by a click before the last keystroke was handled, and by coming online.
   submit(event) {
     if (this.empty || running()) {

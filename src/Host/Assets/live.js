@@ -1,11 +1,12 @@
 import Alpine from "@alpinejs/csp";
 import { $, $$, announce, on, toast } from "./dom.js";
-import { applyDelta, createRealtime } from "./realtime.js";
+import { applyDelta, createRealtime, forgetDeltas } from "./realtime.js";
 
 const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
 const progress = {
   queued: ({ pos }) => (pos ? `In the queue: ${pos} before this one` : "Next in the queue"),
-  running: () => "Writing…",
+  running: ({ try: attempt, again }) =>
+    again ? "Something failed, so it is begun again…" : attempt > 1 ? "Something failed, so it goes on elsewhere…" : "Writing…",
   waiting: ({ ms }) => `The provider is busy. Trying again in ${Math.ceil(ms / 1000)} s`,
 };
 const link = Alpine.reactive({ state: "idle" });
@@ -31,8 +32,13 @@ export function goLive(htmx) {
   const refresh = (element) => htmx.trigger(element, "refresh");
 
   const events = {
-    begin: (_, [n]) => $(`#m-${n} [data-blocks]`)?.replaceChildren(),
     delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
+    begin: (_, [n]) => {
+      const blocks = $(`#m-${n} [data-blocks]`);
+      if (!blocks) return;
+      forgetDeltas(blocks);
+      blocks.replaceChildren();
+    },
     think: (_, [n, offset, text]) => {
       const element = $(`#m-${n} [data-think]`);
       if (element) element.textContent = element.textContent.slice(0, offset) + text;
@@ -64,8 +70,9 @@ export function goLive(htmx) {
       document.title = document.title.replace(/.*(?= · )/, () => t);
     },
     deleted: () => {
-      toast("deleted");
       $("#new-chat").requestSubmit();
+      // The tab that did it is told by its own request, with the way back.
+      if (document.hidden || !$("#toasts form")) toast("deleted");
     },
     "signed-out": () => toast("signed-out"),
   };
@@ -79,7 +86,12 @@ export function goLive(htmx) {
     });
   }
 
-  const watchIn = (root) => root.matches && [root, ...$$("[data-channel]", root)].forEach((e) => e.matches("[data-channel]") && watch(e));
+  const watchIn = (root) => {
+    if (!root.matches) return;
+    if (root.matches("[data-channel]")) watch(root);
+    $$("[data-channel]", root).forEach(watch);
+    $$("[data-blocks]", root).forEach(forgetDeltas);
+  };
 
   on("htmx:after:settle", ({ detail: { newContent } }) => {
     newContent.forEach(watchIn);

@@ -473,9 +473,17 @@ export function applyDelta(container, deltas) {
   if (!changed.size) requestAnimationFrame(render);
   if (!changed.has(container)) changed.set(container, new Set());
   for (const [block, keep, inserted, keepEnd] of deltas) {
-    blocks[block] = patch(blocks[block] ?? "", keep, inserted, keepEnd);
+    // The page may have come with the block's beginning. A sanitiser wrote that as the DOM writes it.
+    blocks[block] ??= container.querySelector(`:scope > [data-block="${block}"]`)?.innerHTML ?? "";
+    blocks[block] = patch(blocks[block], keep, inserted, keepEnd);
     changed.get(container).add(block);
   }
+}
+
+/** Another content has come into a container: the next deltas build on that. */
+export function forgetDeltas(container) {
+  texts.delete(container);
+  changed.delete(container);
 }
 
 function render() {

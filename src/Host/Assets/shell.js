@@ -3,20 +3,23 @@ import { $, $$, announce, on, stop, toast } from "./dom.js";
 // Shift belongs to the character where there is no other modifier: a question mark is one on every keyboard.
 const keys = ({ ctrlKey, metaKey, shiftKey, key }) => (ctrlKey || metaKey ? (shiftKey ? "ctrl+shift+" : "ctrl+") : "") + key.toLowerCase();
 
-// What a button with data-copy copies: the code it stands above, or its message as it was written.
+// What a button with data-copy copies: the code it stands above, its message, or the markdown that its answer was made of.
 const copied = {
-  code: (button) => button.closest(".md-code").querySelector("code").textContent,
-  message: (button) => button.closest("article").querySelector("[data-source]").textContent,
+  code: (button) => $("code", button.closest(".md-code")).textContent,
+  message: (button) => $("[data-source]", button.closest("article")).textContent,
+  answer: async (button) => (await fetch(button.dataset.href)).text(),
 };
 
 async function copy(button) {
-  const text = copied[button.dataset.copy](button);
+  const text = Promise.resolve(copied[button.dataset.copy](button));
   try {
-    await navigator.clipboard.writeText(text);
+    // Begun within the click, as some browsers demand; the text may come later.
+    const blob = text.then((it) => new Blob([it], { type: "text/plain" }));
+    await navigator.clipboard.write([new ClipboardItem({ "text/plain": blob })]);
   } catch {
     // Plain http has no clipboard; the old way needs a selection.
     const area = document.createElement("textarea");
-    area.value = text;
+    area.value = await text;
     button.after(area);
     area.select();
     document.execCommand("copy");
@@ -28,6 +31,13 @@ async function copy(button) {
   setTimeout(() => delete button.dataset.done, 1500);
 }
 
+function markCurrent() {
+  for (const link of $$("#conversations a")) {
+    if (link.pathname === location.pathname) link.ariaCurrent = "page";
+    else link.removeAttribute("aria-current");
+  }
+}
+
 export function startShell(htmx) {
   const search = () => $("#search input");
 
@@ -35,7 +45,7 @@ export function startShell(htmx) {
     const button = event.target.closest("button");
     if (!button) return;
     const { fill } = button.dataset;
-    if (button.dataset.copy) copy(button);
+    if (button.dataset.copy) copy(button).catch(() => toast("offline"));
     if (fill) {
       $("#composer textarea").value = fill;
       htmx.trigger("#composer textarea", "input");
@@ -91,14 +101,14 @@ export function startShell(htmx) {
   on("htmx:before:history:update", ({ detail: { history } }) => {
     if (location.pathname === "/search" && history.path.startsWith("/search")) history.type = "replace";
   });
+  on("htmx:after:request", ({ target, detail: { ctx } }) => {
+    if (ctx.response.status < 400) (ctx.request.submitter ?? target).closest("dialog")?.close();
+  });
   on("htmx:error", ({ target, detail: { ctx } }) => {
     if (ctx && ctx.text == null && target.id !== "composer") toast("offline");
   });
   on("htmx:after:swap", ({ detail: { ctx } }) => {
-    for (const link of $$("#conversations a")) {
-      if (link.pathname === location.pathname) link.ariaCurrent = "page";
-      else link.removeAttribute("aria-current");
-    }
+    markCurrent();
     if (ctx.target?.id !== "main" || ctx.sourceElement.id === "search") return;
     closeSidebar();
     announce(document.title);
@@ -108,4 +118,5 @@ export function startShell(htmx) {
     const text = matchMedia("(pointer: fine)").matches && $("#composer textarea");
     (text || main).focus({ preventScroll: true });
   });
+  markCurrent();
 }

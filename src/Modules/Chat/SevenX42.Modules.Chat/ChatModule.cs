@@ -59,6 +59,8 @@ public sealed class ChatModule : IModule
         conversation.MapGet("/earlier", ReadTranscriptEndpoint.Earlier);
         conversation.MapGet("/messages/{messageId:guid}", ReadMessageEndpoint.Get);
         conversation.MapGet("/messages/{messageId:guid}/raw", ReadMessageEndpoint.Raw);
+        conversation.MapGet("/messages/{messageId:guid}/edit", ReadMessageEndpoint.Edit);
+        conversation.MapGet("/settings", ReadConversationEndpoint.Settings);
         conversation.MapPost("/messages", SendMessageEndpoint.Post);
         conversation.MapPost("/messages/{messageId:guid}/edit", EditMessageEndpoint.Post);
         conversation.MapPost("/answers/{answerId:guid}/regenerate", RegenerateAnswerEndpoint.Post);

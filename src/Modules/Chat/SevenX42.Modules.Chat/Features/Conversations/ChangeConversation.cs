@@ -78,7 +78,7 @@ internal static class ChangeConversationEndpoint
 
     public static Task<IResult> Settings(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
         ChangeAsync(
-            new ChangeConversation(conversationId, Model: form.Model, Instructions: form.Instructions is null ? null : MessageTextRules.Normalize(form.Instructions)), sender, http);
+            new ChangeConversation(conversationId, form.Title, Model: form.Model, Instructions: form.Instructions is null ? null : MessageTextRules.Normalize(form.Instructions)), sender, http);
 
     private static async Task<IResult> ChangeAsync(ChangeConversation command, ISender sender, HttpContext http)
     {

@@ -35,6 +35,15 @@ internal static class ReadConversationEndpoint
 
     public static Task<IResult> Get(Guid conversationId, ISender sender) => PageAsync(conversationId, sender);
 
+    /// <summary>What can be changed of it, as it is now: other tabs and devices change it, too.</summary>
+    public static async Task<IResult> Settings(Guid conversationId, ISender sender)
+    {
+        var result = await sender.Send(new ReadConversation(conversationId));
+        return result.IsSuccess
+            ? Html.Fragment<SettingsForm>(new Dictionary<string, object?> { ["Model"] = result.Value })
+            : result.Error.ToResult();
+    }
+
     private static async Task<IResult> PageAsync(Guid? conversationId, ISender sender)
     {
         var result = await sender.Send(new ReadConversation(conversationId));

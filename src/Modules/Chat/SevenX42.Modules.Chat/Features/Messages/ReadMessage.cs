@@ -31,6 +31,15 @@ internal static class ReadMessageEndpoint
             : result.Error.ToResult();
     }
 
+    /// <summary>The message as the form that says it anew.</summary>
+    public static async Task<IResult> Edit(Guid conversationId, Guid messageId, ISender sender)
+    {
+        var result = await sender.Send(new ReadMessage(conversationId, messageId));
+        return result.IsSuccess
+            ? Html.Fragment<MessageView>(new Dictionary<string, object?> { ["Message"] = result.Value, ["Editing"] = true })
+            : result.Error.ToResult();
+    }
+
     /// <summary>The message's markdown, for copying.</summary>
     public static async Task<IResult> Raw(Guid conversationId, Guid messageId, ChatDbContext context, ICurrentUser user, CancellationToken cancellationToken)
     {

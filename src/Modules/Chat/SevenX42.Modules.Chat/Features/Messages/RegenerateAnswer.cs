@@ -44,9 +44,9 @@ internal sealed class RegenerateAnswerForm
 internal static class RegenerateAnswerEndpoint
 {
     public static async Task<IResult> Post(
-        Guid conversationId, Guid answerId, [FromForm] RegenerateAnswerForm form, ISender sender, HttpContext http)
+        Guid conversationId, Guid answerId, [FromForm] RegenerateAnswerForm? form, ISender sender, HttpContext http)
     {
-        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, form.Model));
+        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, form?.Model));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }
