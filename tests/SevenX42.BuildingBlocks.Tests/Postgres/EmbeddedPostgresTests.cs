@@ -101,6 +101,56 @@ public sealed class EmbeddedPostgresTests : IDisposable
         Assert.Contains(file, refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_first_start_that_was_cut_short_is_begun_again()
+    {
+        var partial = Directory.CreateDirectory(Path.Combine(_directory.FullName, "postgres", "data.partial"));
+        await File.WriteAllTextAsync(Path.Combine(partial.FullName, "PG_VERSION"), "18\n", Cancellation);
+        await using var server = await StartAsync();
+        Assert.Equal(1, await ExecuteAsync(server, "SELECT 1"));
+    }
+
+    [Fact]
+    public async Task Data_without_its_password_is_left_alone_and_refused_with_a_sentence()
+    {
+        await using (await StartAsync())
+        {
+        }
+
+        var root = Path.Combine(_directory.FullName, "postgres");
+        File.Move(Path.Combine(root, "password"), Path.Combine(root, "kept"));
+        var refused = await Assert.ThrowsAsync<EmbeddedPostgresException>(StartAsync);
+        Assert.Contains("password is missing", refused.Message, StringComparison.Ordinal);
+        File.Move(Path.Combine(root, "kept"), Path.Combine(root, "password"));
+        await using var again = await StartAsync();
+        Assert.Equal(1, await ExecuteAsync(again, "SELECT 1"));
+    }
+
+    [Fact]
+    public async Task A_process_id_file_that_names_the_server_of_another_folder_harms_neither()
+    {
+        await using var other = await StartAsync(Path.Combine(_directory.FullName, "other"));
+        await using (await StartAsync())
+        {
+        }
+
+        await File.WriteAllTextAsync(
+            Path.Combine(_directory.FullName, "postgres", "data", "postmaster.pid"),
+            string.Create(CultureInfo.InvariantCulture, $"{other.ServerProcessId}\n{_directory.FullName}\n0\n5432\n\n\n0 0\nready\n"),
+            Cancellation);
+        await using var server = await StartAsync();
+        Assert.Equal(1, await ExecuteAsync(server, "SELECT 1"));
+        Assert.Equal(1, await ExecuteAsync(other, "SELECT 1"));
+    }
+
+    [Fact]
+    public async Task A_folder_that_can_not_be_written_is_refused_with_a_sentence()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Nobody can write to /proc, not even root.");
+        var refused = await Assert.ThrowsAsync<EmbeddedPostgresException>(() => StartAsync("/proc/sys"));
+        Assert.Contains("/proc/sys/postgres", refused.Message, StringComparison.Ordinal);
+    }
+
     public void Dispose() => _directory.Delete(recursive: true);
 
     private Task<EmbeddedPostgres> StartAsync() => StartAsync(_directory.FullName);

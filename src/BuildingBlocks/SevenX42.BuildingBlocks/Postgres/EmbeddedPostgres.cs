@@ -40,7 +40,11 @@ public sealed record EmbeddedPostgresOptions
 public sealed partial class EmbeddedPostgres : IAsyncDisposable
 {
     private const string Database = "sevenx42";
+    private const string ProcessFile = "postmaster.pid";
     private const string MajorVersion = "18";
+    private const int SharingViolationOnLinux = 11;
+    private const int SharingViolationOnMacOS = 35;
+    private const int SharingViolationOnWindows = unchecked((int)0x80070020);
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
@@ -62,8 +66,8 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
     /// <summary>Connection string of the application's database on the running server. Holds the password.</summary>
     public string ConnectionString { get; }
 
-    /// <summary>Process id of the server, as it says itself.</summary>
-    internal int ServerProcessId => ReadServerProcessId(_dataDirectory) ?? _process.Id;
+    /// <summary>Process id of the server: what starts it replaces itself by it.</summary>
+    internal int ServerProcessId => _process.Id;
 
     /// <summary>Starts the server; recovers what an earlier process that was killed left behind.</summary>
     /// <exception cref="EmbeddedPostgresException">
@@ -111,7 +115,8 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
     {
         if (Interlocked.Exchange(ref _disposed, 1) != 0)
             return;
-        await StopServerAsync(ReadServerProcessId(_dataDirectory) ?? _process.Id, _logger, CancellationToken.None);
+        if (!_process.HasExited)
+            await StopServerAsync(_process.Id, _logger, CancellationToken.None);
         _release.Set();
         _release.Dispose();
         _process.Dispose();
@@ -132,7 +137,7 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
         {
             return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
         }
-        catch (IOException e) when (File.Exists(path))
+        catch (IOException e) when (e.HResult is SharingViolationOnLinux or SharingViolationOnMacOS or SharingViolationOnWindows)
         {
             throw new EmbeddedPostgresException(
                 $"Another 7x42 already uses the data folder {root}. Stop it, or start this one with another DataDirectory.", e);
@@ -144,8 +149,14 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
     {
         var passwordFile = Path.Combine(root, "password");
         var versionFile = Path.Combine(data, "PG_VERSION");
-        if (File.Exists(versionFile) && File.Exists(passwordFile))
+        if (Directory.Exists(data))
         {
+            if (!File.Exists(versionFile) || !File.Exists(passwordFile))
+            {
+                throw new EmbeddedPostgresException(
+                    $"The data in {root} is not whole: {(File.Exists(versionFile) ? passwordFile : versionFile)} is missing. Restore it, or start with another DataDirectory.");
+            }
+
             var version = (await File.ReadAllTextAsync(versionFile, cancellationToken)).Trim();
             return version == MajorVersion
                 ? (await File.ReadAllTextAsync(passwordFile, cancellationToken)).Trim()
@@ -153,9 +164,10 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
                     $"The data in {data} is of PostgreSQL {version}; this release runs {MajorVersion}. Dump it with the old one and load it into a new DataDirectory.");
         }
 
-        // A first start that was cut short leaves a folder without a version; initdb wants it empty.
-        if (Directory.Exists(data) && !File.Exists(versionFile))
-            Directory.Delete(data, recursive: true);
+        // Under another name until it is whole: what a first start that was cut short leaves is never taken for data.
+        var partial = data + ".partial";
+        if (Directory.Exists(partial))
+            Directory.Delete(partial, recursive: true);
         var password = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(24));
         var temporary = passwordFile + ".new";
         await File.WriteAllTextAsync(temporary, password, cancellationToken);
@@ -163,13 +175,14 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
             File.SetUnixFileMode(temporary, UnixFileMode.UserRead | UnixFileMode.UserWrite);
         user?.Own(temporary);
         using var initdb = Start(
-            installation.Command("initdb", user, ["-D", data, "-U", Database, "--pwfile", temporary, "-A", "scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]));
+            installation.Command("initdb", user, ["-D", partial, "-U", Database, "--pwfile", temporary, "-A", "scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"]));
         var error = initdb.StandardError.ReadToEndAsync(cancellationToken);
         await initdb.StandardOutput.ReadToEndAsync(cancellationToken);
         await initdb.WaitForExitAsync(cancellationToken);
         if (initdb.ExitCode != 0)
-            throw new EmbeddedPostgresException($"PostgreSQL can't make its data folder {data}: {LastLine(await error)}");
+            throw new EmbeddedPostgresException($"PostgreSQL can't make its data folder {data}: {Cause(await error)}");
         File.Move(temporary, passwordFile, overwrite: true);
+        Directory.Move(partial, data);
         return password;
     }
 
@@ -320,11 +333,15 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
     // The lock is ours, so a server that still runs on the folder belongs to a process that is no more.
     private static async Task EndOrphanAsync(string data, ILogger logger, CancellationToken cancellationToken)
     {
-        if (ReadServerProcessId(data) is { } id && IsServer(id))
+        var file = Path.Combine(data, ProcessFile);
+        if (ReadServerProcessId(data) is { } id && IsServer(id) && IsServerOf(id, file))
         {
             LogOrphan(logger, id);
             await StopServerAsync(id, logger, cancellationToken);
         }
+
+        // The process id may belong to something else by now, for which PostgreSQL would refuse to start.
+        File.Delete(file);
     }
 
     private static async Task StopServerAsync(int id, ILogger logger, CancellationToken cancellationToken)
@@ -349,7 +366,7 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
     {
         try
         {
-            using var reader = File.OpenText(Path.Combine(data, "postmaster.pid"));
+            using var reader = File.OpenText(Path.Combine(data, ProcessFile));
             return int.TryParse(reader.ReadLine(), NumberStyles.None, CultureInfo.InvariantCulture, out var id) ? id : null;
         }
         catch (IOException)
@@ -371,8 +388,34 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
         }
     }
 
-    private static string LastLine(string text) =>
-        text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).LastOrDefault() ?? "it said nothing.";
+    // A server works in its data folder, so there it has the file that we see: same process, folder and start.
+    private static bool IsServerOf(int id, string file)
+    {
+        if (!OperatingSystem.IsLinux())
+            return true;
+        try
+        {
+            var theirs = string.Create(CultureInfo.InvariantCulture, $"/proc/{id}/cwd/{ProcessFile}");
+            return File.ReadLines(theirs).Take(3).SequenceEqual(File.ReadLines(file).Take(3));
+        }
+        catch (UnauthorizedAccessException)
+        {
+            // Of another user. A signal to it is refused as well.
+            return true;
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    // initdb ends with what it cleaned up; the cause stands before.
+    private static string Cause(string text)
+    {
+        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        return lines.FirstOrDefault(line => line.Contains("error:", StringComparison.Ordinal) || line.Contains("FATAL", StringComparison.Ordinal))
+            ?? lines.LastOrDefault() ?? "it said nothing.";
+    }
 
     [LoggerMessage(1, LogLevel.Debug, "PostgreSQL: {Line}")]
     private static partial void LogServer(ILogger logger, string line);

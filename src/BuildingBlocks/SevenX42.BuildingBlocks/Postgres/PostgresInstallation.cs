@@ -94,7 +94,10 @@ internal sealed class PostgresInstallation
 
     private static string VersionOf(string source)
     {
-        var manifest = Path.Combine(source, "..", "package.json");
+        // Beside the programs in a published application, one folder up in the npm package.
+        var manifest = Path.Combine(source, "package.json");
+        if (!File.Exists(manifest))
+            manifest = Path.Combine(source, "..", "package.json");
         if (!File.Exists(manifest))
             return "bundled";
         using var json = JsonDocument.Parse(File.ReadAllBytes(manifest));

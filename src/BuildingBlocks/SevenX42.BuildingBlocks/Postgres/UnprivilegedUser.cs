@@ -18,12 +18,8 @@ internal sealed partial record UnprivilegedUser(string Name, uint UserId, uint G
     {
         if (OperatingSystem.IsWindows() || EffectiveUserId() != 0)
             return null;
-        var accounts = File.ReadLines("/etc/passwd")
-            .Select(line => line.Split(':'))
-            .Where(fields => fields.Length > 3)
-            .ToDictionary(fields => fields[0], fields => new UnprivilegedUser(
-                fields[0], uint.Parse(fields[2], CultureInfo.InvariantCulture), uint.Parse(fields[3], CultureInfo.InvariantCulture)));
-        return accounts.GetValueOrDefault("postgres") ?? accounts.GetValueOrDefault("nobody") ?? new UnprivilegedUser("nobody", 65534, 65534);
+        var accounts = File.ReadLines("/etc/passwd").Select(Parse).OfType<UnprivilegedUser>().ToList();
+        return accounts.Find(a => a.Name == "postgres") ?? accounts.Find(a => a.Name == "nobody") ?? new UnprivilegedUser("nobody", 65534, 65534);
     }
 
     /// <summary>Whether the user can enter every folder above <paramref name="path"/>; <c>/root</c> is closed to it.</summary>
@@ -50,6 +46,14 @@ internal sealed partial record UnprivilegedUser(string Name, uint UserId, uint G
         if (ChangeOwner(path, UserId, GroupId) != 0)
             throw new IOException($"{path} can't be given to the user {Name}: error {Marshal.GetLastPInvokeError()}.");
     }
+
+    // Not every line is an account with numbers that fit: there are comments, and ids of -2 on macOS.
+    private static UnprivilegedUser? Parse(string line) =>
+        line.Split(':') is [var name, _, var user, var group, ..]
+        && uint.TryParse(user, NumberStyles.None, CultureInfo.InvariantCulture, out var userId)
+        && uint.TryParse(group, NumberStyles.None, CultureInfo.InvariantCulture, out var groupId)
+            ? new UnprivilegedUser(name, userId, groupId)
+            : null;
 
     [LibraryImport("libc", EntryPoint = "geteuid")]
     [DefaultDllImportSearchPaths(DllImportSearchPath.SafeDirectories)]
