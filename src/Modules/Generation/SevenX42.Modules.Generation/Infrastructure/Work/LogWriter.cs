@@ -80,13 +80,16 @@ internal sealed partial class LogWriter : IAsyncDisposable
                 _wake.Reader.TryRead(out _);
                 if (more && _coalescer.DueIn(Now) is var wait && wait > TimeSpan.Zero)
                     await Task.Delay(wait, _time, _abandon.Token);
-                _transcript.Take(events);
+                var hasText = _transcript.Take(events);
                 if (events.Count == 0)
                     continue;
                 if (!await AppendAsync([.. events]))
                     return;
                 events.Clear();
-                _coalescer.HandedOn(Now);
+
+                // The beginning of an attempt is no reason for its first token to wait.
+                if (hasText)
+                    _coalescer.HandedOn(Now);
             }
             while (more);
         }

@@ -94,14 +94,17 @@ internal sealed class Transcript(string subject, Guid generationId, string text,
     }
 
     /// <summary>Moves everything that no event holds yet into events.</summary>
-    public void Take(List<NewChannelEvent> events)
+    /// <returns>Whether text is among it.</returns>
+    public bool Take(List<NewChannelEvent> events)
     {
         lock (_lock)
         {
             events.AddRange(_notices);
             _notices.Clear();
+            var notices = events.Count;
             Take(_reasoning, GenerationEvents.Reasoning, subject, generationId, events);
             Take(_text, GenerationEvents.Delta, subject, generationId, events);
+            return events.Count > notices;
         }
     }
 
