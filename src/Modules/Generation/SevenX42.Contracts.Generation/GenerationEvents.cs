@@ -13,7 +13,10 @@ public static class GenerationEvents
     /// <summary>Waits; data <see cref="QueuedData"/>. Appended when the position changes.</summary>
     public const string Queued = "gen.queued";
 
-    /// <summary>An attempt begins; data <see cref="StartedData"/>.</summary>
+    /// <summary>
+    /// An attempt begins; data <see cref="StartedData"/>. A second one of the same attempt follows when a later attempt begins
+    /// the text again: what an earlier attempt wrote is kept until there is something new to take its place.
+    /// </summary>
     public const string Started = "gen.started";
 
     /// <summary>The provider asked to wait, or is tried again; data <see cref="WaitingData"/>.</summary>

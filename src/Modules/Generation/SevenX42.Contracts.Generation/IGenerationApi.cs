@@ -53,7 +53,8 @@ public sealed record ProviderInfo(string Name, string State, string Message, int
 /// <param name="GenerationId">The generation.</param>
 /// <param name="Status">One of <see cref="GenerationStatus"/>.</param>
 /// <param name="Attempt">The attempt that wrote the text; 0 before the first.</param>
-/// <param name="Text">The answer's text so far, its prefix included. The channel's log may be ahead of it, never behind.</param>
+/// <param name="Text">The answer's text so far, its prefix included. The channel's log is ahead of it as a rule, and behind it only while
+/// the log is away; offsets merge the two either way.</param>
 /// <param name="Reasoning">The reasoning so far.</param>
 /// <param name="QueuePosition">How many generations are before this one; 0 when it runs or is next.</param>
 public sealed record GenerationCheckpoint(
