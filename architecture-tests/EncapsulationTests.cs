@@ -126,6 +126,9 @@ public sealed class EncapsulationTests
     ]).Catches("Open", "Open.OpenNested", "OpenRecord");
 
     [Fact]
+    public void View_models_are_sealed_immutable_records() => EncapsulationRules.ViewModelsAreRecords(Product.Modules).Holds();
+
+    [Fact]
     public void A_mutable_view_model_is_caught() => EncapsulationRules.ViewModelsAreRecords(
     [
         Offender.Module("""
