@@ -8,10 +8,10 @@ namespace SevenX42.Host.Realtime;
 /// the log (and the database) could not give again.
 /// </summary>
 /// <remarks>
-/// All work is done by one pump at a time, which is queued to the thread pool only when there is something to do: an idle
-/// feed has neither a task nor a timer.
+/// All work is done by one pump at a time, which runs only when there is something to do: at once when the channel was
+/// idle, else when the <see cref="FlushClock"/> says so. An idle feed has neither a task nor a timer.
 /// </remarks>
-internal sealed partial class ChannelFeed : IThreadPoolWorkItem
+internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
 {
     private const int BatchSize = 512;
     private const int CachedCatchUps = 8;
@@ -25,11 +25,11 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
     private bool _woken;
     private bool _pumping;
     private bool _timing;
+    private bool _flushNow;
     private bool _closed;
-    private ITimer? _timer;
 
     // The pump's own.
-    private readonly List<FeedViewer> _viewers = [];
+    private readonly List<FeedViewer> _viewers = new(1);
     private List<(long From, SharedFrame Frame)>? _catchUps;
     private IDisposable? _subscription;
     private IChannelProjector? _projector;
@@ -79,7 +79,8 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
     {
         var time = _feeds.Time;
         var busy = time.GetElapsedTime(Volatile.Read(ref _moved), now) < TimeSpan.FromMinutes(1);
-        var interval = busy ? _feeds.Options.RecheckInterval : _feeds.Options.RecheckInterval * 10;
+        // An idle channel is looked at now and then too, though a wake-up lost there is found with the next one at the latest.
+        var interval = busy ? _feeds.Options.RecheckInterval : _feeds.Options.RecheckInterval * 20;
         if (time.GetElapsedTime(Volatile.Read(ref _read), now) >= interval)
             Wake();
     }
@@ -92,6 +93,21 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
             _closed = true;
             Schedule();
         }
+    }
+
+    /// <summary>The clock says that a flush is due; it is done on the clock's thread.</summary>
+    public void OnFlushDue()
+    {
+        lock (_gate)
+        {
+            _timing = false;
+            if (_pumping)
+                return;
+            _pumping = true;
+            _flushNow = true;
+        }
+
+        _ = PumpAsync();
     }
 
     void IThreadPoolWorkItem.Execute() => _ = PumpAsync();
@@ -130,26 +146,7 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
         else if (wait > TimeSpan.Zero && !_timing)
         {
             _timing = true;
-            if (_timer is null)
-                _timer = CreateTimer(wait);
-            else
-                _timer.Change(wait, Timeout.InfiniteTimeSpan);
-        }
-    }
-
-    private ITimer CreateTimer(TimeSpan wait)
-    {
-        // The feed outlives whichever request happens to be the first to need its timer.
-        using (ExecutionContext.SuppressFlow())
-            return _feeds.Time.CreateTimer(static feed => ((ChannelFeed)feed!).OnTimer(), this, wait, Timeout.InfiniteTimeSpan);
-    }
-
-    private void OnTimer()
-    {
-        lock (_gate)
-        {
-            _timing = false;
-            Schedule();
+            _feeds.Clock.Schedule(this, wait);
         }
     }
 
@@ -178,7 +175,8 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
         lock (_gate)
         {
             (requests, _requests) = (_requests, null);
-            flush = _woken && UntilFlush() == TimeSpan.Zero;
+            flush = _woken && (_flushNow || UntilFlush() == TimeSpan.Zero);
+            _flushNow = false;
             if (flush)
                 _woken = false;
             if (flush || requests is not null)
@@ -187,7 +185,6 @@ internal sealed partial class ChannelFeed : IThreadPoolWorkItem
             {
                 // Stays "pumping", so that no late wake-up begins again.
                 _subscription?.Dispose();
-                _timer?.Dispose();
                 ForgetCatchUps();
                 return false;
             }

@@ -20,10 +20,11 @@ internal sealed class ChannelFeeds
         IEnumerable<IChannelKind> kinds,
         IOptions<RealtimeOptions> options,
         RealtimeMetrics metrics,
+        FlushClock clock,
         TimeProvider time,
         ILogger<ChannelFeed> logger)
     {
-        (Log, Options, Metrics, Time, Logger) = (log, options.Value, metrics, time, logger);
+        (Log, Options, Metrics, Clock, Time, Logger) = (log, options.Value, metrics, clock, time, logger);
         _kinds = kinds.ToDictionary(k => k.Prefix, StringComparer.Ordinal);
         metrics.ObserveFeeds(() => Count);
     }
@@ -33,6 +34,8 @@ internal sealed class ChannelFeeds
     public RealtimeOptions Options { get; }
 
     public RealtimeMetrics Metrics { get; }
+
+    public FlushClock Clock { get; }
 
     public TimeProvider Time { get; }
 

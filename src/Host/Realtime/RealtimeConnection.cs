@@ -65,8 +65,13 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
         {
             Send(ServerMessages.Hello(_context.TraceIdentifier, _server.Options));
             _server.Heartbeat.Schedule(this, NextTurn());
-            while (await ReceiveAsync())
+            var open = true;
+            while (open)
             {
+                // Waits here without holding a buffer, and with no more state than this: it is where most sockets are.
+                var waited = await _socket.ReceiveAsync(Memory<byte>.Empty, CancellationToken.None);
+                open = waited.MessageType is not WebSocketMessageType.Close
+                    && await (Volatile.Read(ref _closeCode) == 0 ? ReceiveAsync(waited) : DiscardAsync());
             }
         }
         catch (Exception e) when (e is WebSocketException or OperationCanceledException or IOException or ObjectDisposedException)
@@ -141,14 +146,10 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
         return (int)Math.Clamp(Math.Ceiling(next), 1, 60);
     }
 
-    private async ValueTask<bool> ReceiveAsync()
+    /// <summary>Reads and handles the message whose beginning has come.</summary>
+    /// <returns>Whether there can be more.</returns>
+    private async ValueTask<bool> ReceiveAsync(ValueWebSocketReceiveResult waited)
     {
-        if (Volatile.Read(ref _closeCode) != 0)
-            return await DiscardAsync();
-        // Waits without holding a buffer; most sockets wait most of the time.
-        var waited = await _socket.ReceiveAsync(Memory<byte>.Empty, CancellationToken.None);
-        if (waited.MessageType is WebSocketMessageType.Close)
-            return false;
         var buffer = ArrayPool<byte>.Shared.Rent(FirstBuffer);
         try
         {
@@ -379,7 +380,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             if (!_viewers.Remove(viewer))
                 return false;
             viewer.IsRemoved = true;
-            _unacknowledged -= viewer.Window.Used;
+            _unacknowledged -= viewer.Unacknowledged;
             ResumeWaiting();
         }
 
@@ -679,6 +680,8 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
     /// <summary>One channel of this connection.</summary>
     private sealed class SocketViewer(RealtimeConnection connection, ChannelFeed feed, IChannelKind kind, int id, int number) : FeedViewer
     {
+        private CreditWindow? _window;
+
         public ChannelFeed Feed => feed;
 
         public IChannelKind Kind => kind;
@@ -689,7 +692,10 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
         /// <summary>The channel's number on the wire.</summary>
         public int Number => number;
 
-        public CreditWindow Window { get; } = new(connection._server.Options.ChannelWindowBytes);
+        /// <summary>Made with the first frame: most channels of most connections are silent.</summary>
+        public CreditWindow Window => _window ??= new(connection._server.Options.ChannelWindowBytes);
+
+        public int Unacknowledged => _window?.Used ?? 0;
 
         /// <summary>Whether it had no room and the feed is to hear when it has. Under the connection's gate.</summary>
         public bool IsWaiting { get; set; }

@@ -17,6 +17,7 @@ internal static class RealtimeExtensions
         services.AddSingleton<OriginPolicy>();
         services.AddSingleton<RealtimeClients>();
         services.AddSingleton<RealtimeAccess>();
+        services.AddSingleton<FlushClock>();
         services.AddSingleton<ChannelFeeds>();
         services.AddSingleton<RealtimeHeartbeat>();
         services.AddSingleton<RealtimeServer>();

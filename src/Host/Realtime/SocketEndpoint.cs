@@ -53,12 +53,7 @@ internal static partial class SocketEndpoint
             return;
         }
 
-        using (place)
-            await ServeAsync(server, context, identity);
-    }
-
-    private static async Task ServeAsync(RealtimeServer server, HttpContext context, RealtimeIdentity identity)
-    {
+        using var _ = place;
         using var socket = await context.WebSockets.AcceptWebSocketAsync(new WebSocketAcceptContext
         {
             // Never the one that carries the token.
