@@ -21,7 +21,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     private readonly Lock _gate = new();
 
     // Guarded by the gate.
-    private List<(FeedViewer Viewer, Request Kind)>? _requests;
+    private List<(FeedViewer? Viewer, Request Kind)>? _requests;
     private bool _woken;
     private bool _pumping;
     private bool _timing;
@@ -40,6 +40,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     private long _flushed;
     private long _read;
     private long _moved;
+    private long _cached;
 
     public ChannelFeed(ChannelFeeds feeds, string channel, bool raw, IChannelKind kind)
     {
@@ -52,6 +53,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         Attach,
         CatchUp,
         Detach,
+        ForgetCatchUps,
     }
 
     public string Channel { get; }
@@ -74,15 +76,25 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     /// <summary>Stops serving a viewer; a call to it may still be under way.</summary>
     public void Detach(FeedViewer viewer) => Enqueue(viewer, Request.Detach);
 
-    /// <summary>Reads the log once more if the last time is long ago: wake-ups are hints, and hints get lost.</summary>
+    /// <summary>
+    /// Reads the log once more if the last time is long ago: wake-ups are hints, and hints get lost. An idle channel is
+    /// looked at seldom; what was lost there is found with the next wake-up at the latest.
+    /// </summary>
     public void Recheck(long now)
     {
         var time = _feeds.Time;
-        var busy = time.GetElapsedTime(Volatile.Read(ref _moved), now) < TimeSpan.FromMinutes(1);
-        // An idle channel is looked at now and then too, though a wake-up lost there is found with the next one at the latest.
+        var busy = Volatile.Read(ref _unavailable) || time.GetElapsedTime(Volatile.Read(ref _moved), now) < TimeSpan.FromMinutes(1);
         var interval = busy ? _feeds.Options.RecheckInterval : _feeds.Options.RecheckInterval * 20;
         if (time.GetElapsedTime(Volatile.Read(ref _read), now) >= interval)
             Wake();
+    }
+
+    /// <summary>Lets go of what was kept for viewers that come at the same moment, once the moment is over.</summary>
+    public void Trim(long now)
+    {
+        var cached = Volatile.Read(ref _cached);
+        if (cached != 0 && _feeds.Time.GetElapsedTime(cached, now) >= TimeSpan.FromSeconds(2))
+            Enqueue(null, Request.ForgetCatchUps);
     }
 
     /// <summary>Lets go of everything. Nobody holds the feed, and nobody will.</summary>
@@ -123,7 +135,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         }
     }
 
-    private void Enqueue(FeedViewer viewer, Request kind)
+    private void Enqueue(FeedViewer? viewer, Request kind)
     {
         lock (_gate)
         {
@@ -170,7 +182,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         _feeds.ReturnScratch(scratch);
     }
 
-    private bool TryTakeWork(out List<(FeedViewer Viewer, Request Kind)>? requests, out bool flush)
+    private bool TryTakeWork(out List<(FeedViewer? Viewer, Request Kind)>? requests, out bool flush)
     {
         lock (_gate)
         {
@@ -195,13 +207,15 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         }
     }
 
-    private async ValueTask ServeAsync(List<(FeedViewer Viewer, Request Kind)> requests, FeedScratch scratch)
+    private async ValueTask ServeAsync(List<(FeedViewer? Viewer, Request Kind)> requests, FeedScratch scratch)
     {
         foreach (var (viewer, kind) in requests)
         {
             try
             {
-                if (kind is Request.Attach)
+                if (viewer is null)
+                    ForgetCatchUps();
+                else if (kind is Request.Attach)
                     await AttachAsync(viewer, scratch);
                 else if (kind is Request.Detach)
                     Remove(viewer);
@@ -210,7 +224,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
             }
             catch (Exception e)
             {
-                if (kind is Request.Attach && viewer.State is ViewerState.Detached)
+                if (kind is Request.Attach && viewer is { State: ViewerState.Detached })
                     viewer.OnUnavailable();
                 Fail(e);
             }
@@ -411,6 +425,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         }
 
         _catchUps.Add((from, frame));
+        Volatile.Write(ref _cached, _feeds.Time.GetTimestamp());
         return frame;
     }
 
@@ -499,6 +514,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         foreach (var (_, frame) in catchUps)
             frame.Release();
         catchUps.Clear();
+        Volatile.Write(ref _cached, 0);
     }
 
     [LoggerMessage(1, LogLevel.Information, "Viewers of {Channel} go back to the snapshot: {Code}")]

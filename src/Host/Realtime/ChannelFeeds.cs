@@ -93,6 +93,7 @@ internal sealed class ChannelFeeds
         {
             foreach (var feed in _feeds.Values)
             {
+                feed.Trim(now);
                 if (feed.Holders > 0)
                     feed.Recheck(now);
                 else if (Time.GetElapsedTime(feed.IdleSince, now) >= Options.FeedLinger)

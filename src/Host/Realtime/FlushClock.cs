@@ -15,8 +15,10 @@ internal sealed class FlushClock(TimeProvider time) : IDisposable
     private readonly Lock _gate = new();
     private readonly TimingWheel _wheel = new();
     private ITimer? _timer;
+    private readonly List<Timed> _due = [];
     private int _waiting;
     private bool _running;
+    private bool _ticking;
 
     /// <summary>Calls <see cref="ChannelFeed.OnFlushDue"/> after about that long, once.</summary>
     public void Schedule(ChannelFeed feed, TimeSpan wait)
@@ -52,11 +54,14 @@ internal sealed class FlushClock(TimeProvider time) : IDisposable
 
     private void OnTick()
     {
-        List<Timed> due = [];
         lock (_gate)
         {
-            _wheel.Advance(Now(), due);
-            _waiting -= due.Count;
+            // A tick that takes longer than the next one's turn does that one's work in the one after.
+            if (_ticking)
+                return;
+            _ticking = true;
+            _wheel.Advance(Now(), _due);
+            _waiting -= _due.Count;
             if (_waiting == 0)
             {
                 _running = false;
@@ -64,20 +69,21 @@ internal sealed class FlushClock(TimeProvider time) : IDisposable
             }
         }
 
-        for (var start = BatchSize; start < due.Count; start += BatchSize)
-            ThreadPool.UnsafeQueueUserWorkItem(new Batch(due, start), preferLocal: false);
-        Run(due, 0);
+        for (var start = BatchSize; start < _due.Count; start += BatchSize)
+            ThreadPool.UnsafeQueueUserWorkItem(new Batch([.. _due.Skip(start).Take(BatchSize)]), preferLocal: false);
+        for (var i = 0; i < Math.Min(BatchSize, _due.Count); i++)
+            ((ChannelFeed)_due[i]).OnFlushDue();
+        _due.Clear();
+        lock (_gate)
+            _ticking = false;
     }
 
-    private static void Run(List<Timed> due, int start)
+    private sealed class Batch(Timed[] feeds) : IThreadPoolWorkItem
     {
-        var end = Math.Min(start + BatchSize, due.Count);
-        for (var i = start; i < end; i++)
-            ((ChannelFeed)due[i]).OnFlushDue();
-    }
-
-    private sealed class Batch(List<Timed> due, int start) : IThreadPoolWorkItem
-    {
-        public void Execute() => Run(due, start);
+        public void Execute()
+        {
+            foreach (var feed in feeds)
+                ((ChannelFeed)feed).OnFlushDue();
+        }
     }
 }

@@ -16,16 +16,20 @@ internal sealed partial class SessionRevocation(
 {
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        var failing = false;
         using var timer = new PeriodicTimer(options.Value.RevocationInterval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
                 await RevokeAsync(stoppingToken);
+                failing = false;
             }
             catch (Exception e) when (!stoppingToken.IsCancellationRequested)
             {
-                LogFailed(e);
+                if (!failing)
+                    LogFailed(e);
+                failing = true;
             }
         }
     }
