@@ -9,8 +9,8 @@ internal sealed class FlushClock(TimeProvider time) : IDisposable
     /// <summary>A quarter of the usual interval between flushes.</summary>
     private static readonly TimeSpan Tick = TimeSpan.FromMilliseconds(8);
 
-    /// <summary>What one thread does by itself; beyond it others help.</summary>
-    private const int BatchSize = 32;
+    /// <summary>What one thread does by itself; beyond it others help, if there are processors for them.</summary>
+    private const int LeastShare = 32;
 
     private readonly Lock _gate = new();
     private readonly TimingWheel _wheel = new();
@@ -69,9 +69,11 @@ internal sealed class FlushClock(TimeProvider time) : IDisposable
             }
         }
 
-        for (var start = BatchSize; start < _due.Count; start += BatchSize)
-            ThreadPool.UnsafeQueueUserWorkItem(new Batch([.. _due.Skip(start).Take(BatchSize)]), preferLocal: false);
-        for (var i = 0; i < Math.Min(BatchSize, _due.Count); i++)
+        var shares = Math.Clamp(_due.Count / LeastShare, 1, Environment.ProcessorCount);
+        var share = (_due.Count + shares - 1) / shares;
+        for (var start = share; start < _due.Count; start += share)
+            ThreadPool.UnsafeQueueUserWorkItem(new Batch([.. _due.Skip(start).Take(share)]), preferLocal: false);
+        for (var i = 0; i < Math.Min(share, _due.Count); i++)
             ((ChannelFeed)_due[i]).OnFlushDue();
         _due.Clear();
         lock (_gate)

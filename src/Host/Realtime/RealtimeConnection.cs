@@ -410,7 +410,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             LogClosing(_server.Logger, _context.TraceIdentifier, Identity.UserId, code, reason);
         }
 
-        _ = SendLoopAsync(null, 0);
+        SendAll(null, 0);
     }
 
     /// <summary>Sends a control message and lets go of it.</summary>
@@ -445,7 +445,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             bytes = Compose(new Outgoing(null, message), out length);
         }
 
-        _ = SendLoopAsync(bytes, length);
+        SendAll(bytes, length);
     }
 
     private bool TryPush(SocketViewer viewer, SharedFrame frame)
@@ -479,7 +479,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             bytes = Compose(outgoing, out length);
         }
 
-        _ = SendLoopAsync(bytes, length);
+        SendAll(bytes, length);
         return true;
     }
 
@@ -495,27 +495,30 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
     private void BeginSending() => (_sending, _sendingSince) = (true, _server.Time.GetTimestamp());
 
     /// <summary>
-    /// Sends what was composed, then what was queued meanwhile, then the close. Completes without suspending, and so
-    /// without an allocation, unless the client does not read.
+    /// Sends what was composed, then what was queued meanwhile, then the close. Nothing is allocated unless the client does
+    /// not read: then the rest is done when it does.
     /// </summary>
-    private async Task SendLoopAsync(byte[]? bytes, int length)
+    private void SendAll(byte[]? bytes, int length)
     {
         try
         {
             while (bytes is not null || TakeNext(out bytes, out length))
             {
+                var sending = bytes is null ? SendCloseAsync() : SendAsync(bytes, length);
+                if (!sending.IsCompletedSuccessfully)
+                {
+                    _ = GoOnAsync(sending, bytes, length);
+                    return;
+                }
+
+                sending.GetAwaiter().GetResult();
                 if (bytes is null)
                 {
-                    if (_socket.State is WebSocketState.Open or WebSocketState.CloseReceived)
-                        await _socket.CloseOutputAsync((WebSocketCloseStatus)_closeCode, _closeReason, CancellationToken.None);
                     EndSending(broken: false);
                     return;
                 }
 
-                // A cancellable token would take a slow path, and abort the socket when cancelled.
-                await _socket.SendAsync(bytes.AsMemory(0, length), WebSocketMessageType.Text, endOfMessage: true, CancellationToken.None);
-                _server.Metrics.Sent(length);
-                ArrayPool<byte>.Shared.Return(bytes);
+                Sent(bytes, length);
                 bytes = null;
             }
         }
@@ -524,6 +527,44 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             LogLost(_server.Logger, _context.TraceIdentifier, e.Message);
             EndSending(broken: true);
         }
+    }
+
+    private async Task GoOnAsync(ValueTask sending, byte[]? bytes, int length)
+    {
+        try
+        {
+            await sending;
+        }
+        catch (Exception e)
+        {
+            // What was being sent may still be read from, so that its buffer does not go back.
+            LogLost(_server.Logger, _context.TraceIdentifier, e.Message);
+            EndSending(broken: true);
+            return;
+        }
+
+        if (bytes is null)
+        {
+            EndSending(broken: false);
+            return;
+        }
+
+        Sent(bytes, length);
+        SendAll(null, 0);
+    }
+
+    // A cancellable token would take a slow path, and abort the socket when cancelled.
+    private ValueTask SendAsync(byte[] bytes, int length) =>
+        _socket.SendAsync(bytes.AsMemory(0, length), WebSocketMessageType.Text, endOfMessage: true, CancellationToken.None);
+
+    private ValueTask SendCloseAsync() => _socket.State is WebSocketState.Open or WebSocketState.CloseReceived
+        ? new(_socket.CloseOutputAsync((WebSocketCloseStatus)_closeCode, _closeReason, CancellationToken.None))
+        : default;
+
+    private void Sent(byte[] bytes, int length)
+    {
+        _server.Metrics.Sent(length);
+        ArrayPool<byte>.Shared.Return(bytes);
     }
 
     /// <summary>
