@@ -1,3 +1,4 @@
+using Microsoft.AspNetCore.Antiforgery;
 using SevenX42.Host.Middleware;
 using SevenX42.Host.Observability;
 using SevenX42.Host.Realtime;
@@ -82,8 +83,14 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         services.AddProblemDetails();
         services.AddAuthentication();
         services.AddAuthorization();
-        services.AddAntiforgery(options => options.HeaderName = AntiforgeryGuard.Header);
+        services.AddAntiforgery();
+        services.AddOptions<AntiforgeryOptions>().Configure<IHttpContextAccessor>((options, accessor) =>
+        {
+            options.HeaderName = AntiforgeryGuard.Header;
+            options.Cookie = new AntiforgeryCookie(accessor);
+        });
         services.AddRateLimits();
+        services.AddPageCompression();
         services.AddCrossOrigin(builder.Configuration);
         services.AddForwardedHeaders(builder.Configuration);
         services.AddTelemetry(builder.Configuration);
@@ -105,6 +112,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         app.UseForwardedHeaders();
         app.UseMiddleware<RequestLog>();
         app.UseSecurityHeaders();
+        app.UseResponseCompression();
         app.UseExceptionHandler();
         app.UseStatusCodePages(FaultHandler.DescribeStatusAsync);
         app.UseRouting();

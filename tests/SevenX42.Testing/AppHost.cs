@@ -5,6 +5,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using SevenX42.Host;
+using SevenX42.Host.Observability;
 using SevenX42.Host.Startup;
 
 namespace SevenX42.Testing;
@@ -17,7 +18,9 @@ public sealed class AppHost : IAsyncDisposable
 {
     private readonly ApplicationHost _host;
 
-    private AppHost(ApplicationHost host, Uri address) => (_host, Address) = (host, address);
+    private readonly DirectoryInfo _data;
+
+    private AppHost(ApplicationHost host, Uri address, DirectoryInfo data) => (_host, Address, _data) = (host, address, data);
 
     /// <summary>Where it listens: <c>http://127.0.0.1:port</c>.</summary>
     public Uri Address { get; }
@@ -59,8 +62,9 @@ public sealed class AppHost : IAsyncDisposable
             });
         await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
         await host.App.StartAsync();
-        var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single();
-        return new AppHost(host, new Uri(address));
+        var management = host.App.Services.GetRequiredService<ManagementPort>();
+        var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single(a => !management.Is(a));
+        return new AppHost(host, new Uri(address), data);
     }
 
     /// <summary>A browser-like client: keeps cookies, does not follow redirects.</summary>
@@ -71,5 +75,6 @@ public sealed class AppHost : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         await _host.DisposeAsync();
+        _data.Delete(recursive: true);
     }
 }

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using SevenX42.Http;
 
 namespace SevenX42.Host.Middleware;
 
@@ -32,8 +33,8 @@ internal sealed partial class RequestLog(RequestDelegate next, ILogger<RequestLo
                 time.GetElapsedTime(started).TotalMilliseconds,
                 activity?.TraceId.ToHexString() ?? context.TraceIdentifier,
                 context.User.FindFirst(UserClaims.UserId)?.Value,
-                context.GetRouteValue("conversationId") ?? activity?.GetTagItem("conversation.id"),
-                context.GetRouteValue("generationId") ?? activity?.GetTagItem("generation.id"));
+                context.GetRouteValue("conversationId") ?? activity?.GetTagItem(RequestTags.Conversation),
+                activity?.GetTagItem(RequestTags.Generation));
         }
     }
 

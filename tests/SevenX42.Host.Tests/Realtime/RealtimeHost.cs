@@ -1,4 +1,3 @@
-using System.Collections.Concurrent;
 using System.Security.Claims;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Hosting;
@@ -98,34 +97,6 @@ internal sealed class RealtimeHost : IAsyncDisposable
         }
 
         return next(context);
-    }
-
-    internal sealed class LogLines : ILoggerProvider
-    {
-        private readonly ConcurrentQueue<(LogLevel Level, string Text)> _lines = new();
-
-        public IReadOnlyCollection<(LogLevel Level, string Text)> All => _lines;
-
-        public ILogger CreateLogger(string categoryName) => new Logger(_lines, categoryName);
-
-        public void Dispose()
-        {
-        }
-
-        private sealed class Logger(ConcurrentQueue<(LogLevel, string)> lines, string category) : ILogger
-        {
-            public IDisposable? BeginScope<TState>(TState state)
-                where TState : notnull
-            {
-                lines.Enqueue((LogLevel.Trace, $"{category} scope {state}"));
-                return null;
-            }
-
-            public bool IsEnabled(LogLevel logLevel) => true;
-
-            public void Log<TState>(LogLevel logLevel, EventId eventId, TState state, Exception? exception, Func<TState, Exception?, string> formatter) =>
-                lines.Enqueue((logLevel, $"{category} {formatter(state, exception)} {exception}"));
-        }
     }
 }
 

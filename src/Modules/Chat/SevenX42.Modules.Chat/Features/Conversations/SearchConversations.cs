@@ -2,6 +2,7 @@ using System.Net;
 using MediatR;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Http;
 using SevenX42.Modules.Chat.Infrastructure;
@@ -64,8 +65,10 @@ internal static class SearchConversationsEndpoint
 {
     private const int LongestQuery = 200;
 
-    public static async Task<IResult> Get(string? q, ISender sender)
+    public static async Task<IResult> Get(string? q, ISender sender, HttpContext http)
     {
+        // The query stands in the result beside private text: compressed, its length would tell how much of one is in the other.
+        http.Features.Get<IHttpsCompressionFeature>()?.Mode = HttpsCompressionMode.DoNotCompress;
         var query = q ?? "";
         var result = await sender.Send(new SearchConversations(query.Length > LongestQuery ? query[..LongestQuery] : query));
         return result.IsSuccess

@@ -1,6 +1,8 @@
+using System.Diagnostics;
 using Microsoft.ML.Tokenizers;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
+using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Features.Conversations;
@@ -66,6 +68,7 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             [.. fitted.Messages.Select(m => m.Role)],
             [.. fitted.Messages.Select(m => m.Text)],
             prefix));
+        Activity.Current?.SetTag(RequestTags.Conversation, conversation.Id).SetTag(RequestTags.Generation, generationId);
         conversation.Show(answer.Id);
         conversation.Touch(time.GetUtcNow());
         context.Raise(Changes.Tree(conversation, answer.Id, time.GetUtcNow()));

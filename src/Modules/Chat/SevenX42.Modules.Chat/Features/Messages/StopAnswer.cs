@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
@@ -22,6 +23,7 @@ internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi ge
             return Error.NotFound();
         if (answer is not { Status: MessageStatus.Pending, GenerationId: { } generationId })
             return false;
+        Activity.Current?.SetTag(RequestTags.Generation, generationId);
         await generation.CancelAsync(generationId, cancellationToken);
         return true;
     }

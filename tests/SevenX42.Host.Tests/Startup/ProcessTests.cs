@@ -1,0 +1,174 @@
+using System.Runtime.InteropServices;
+using Npgsql;
+using SevenX42.Testing;
+
+namespace SevenX42.Host.Tests.Startup;
+
+/// <summary>The application as a process: how it starts, what it says when it can't, and how it ends.</summary>
+public sealed class ProcessTests(PostgresServer postgres) : IDisposable
+{
+    private readonly DirectoryInfo _data = MakeDataDirectory();
+
+    public static TheoryData<PosixSignal> Signals => [PosixSignal.SIGINT, PosixSignal.SIGTERM];
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public void Dispose() => _data.Delete(recursive: true);
+
+    [Fact]
+    public async Task With_nothing_configured_it_says_where_it_is_and_serves_a_page()
+    {
+        await using var host = await HostProcess.StartAsync(Embedded());
+
+        Assert.Contains($"7x42 is at {Address(host)}", host.Output);
+        await Eventually.TrueAsync(() => host.Output.Any(l => l.Contains("demo model: built in", StringComparison.Ordinal)));
+        using var http = new HttpClient();
+        Assert.Contains("Message", await http.GetStringAsync(host.Address, Cancel), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_data_folder_survives_a_kill()
+    {
+        var first = await HostProcess.StartAsync(Embedded());
+        await first.KillAsync();
+        await first.DisposeAsync();
+
+        await using var second = await HostProcess.StartAsync(Embedded());
+
+        using var http = new HttpClient();
+        Assert.Contains("Message", await http.GetStringAsync(second.Address, Cancel), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_second_instance_on_a_data_folder_says_so_and_ends()
+    {
+        await using var first = await HostProcess.StartAsync(Embedded());
+
+        await using var second = HostProcess.Launch(Embedded());
+
+        Assert.Equal(1, await second.ExitAsync());
+        Assert.Equal([$"Another 7x42 already uses the data folder {Path.Combine(_data.FullName, "postgres")}. Stop it, or start this one with another DataDirectory."], second.Errors);
+    }
+
+    [Fact]
+    public async Task A_taken_port_is_named_and_ends_the_process()
+    {
+        var connection = await postgres.CreateDatabaseAsync();
+        await using var first = await HostProcess.StartAsync(On(connection));
+
+        await using var second = HostProcess.Launch(On(connection, ("Urls", Address(first))));
+
+        Assert.Equal(1, await second.ExitAsync());
+        var sentence = Assert.Single(second.Errors);
+        Assert.Contains(Address(first), sentence, StringComparison.Ordinal);
+        Assert.Contains("choose another port", sentence, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [MemberData(nameof(Signals))]
+    public async Task A_signal_ends_it_and_its_database_cleanly(PosixSignal signal)
+    {
+        await using var host = await HostProcess.StartAsync(Embedded());
+        var databaseProcess = int.Parse(File.ReadLines(Path.Combine(_data.FullName, "postgres", "data", "postmaster.pid")).First(), System.Globalization.CultureInfo.InvariantCulture);
+        Assert.True(Directory.Exists($"/proc/{databaseProcess}"));
+
+        host.Signal(signal);
+
+        Assert.Equal(0, await host.ExitAsync());
+        Assert.False(Directory.Exists($"/proc/{databaseProcess}"));
+        Assert.Empty(host.Errors);
+        Assert.False(File.Exists(Path.Combine(_data.FullName, "postgres", "data", "postmaster.pid")));
+    }
+
+    [Fact]
+    public async Task The_migrate_command_applies_everything_once_and_ends()
+    {
+        var connection = await postgres.CreateDatabaseAsync();
+
+        await using var first = HostProcess.Launch(On(connection), "migrate");
+        Assert.Equal(0, await first.ExitAsync());
+        await using var again = HostProcess.Launch(On(connection), "migrate");
+        Assert.Equal(0, await again.ExitAsync());
+
+        Assert.Equal(4, first.Output.Count(l => l.Contains(": applied ", StringComparison.Ordinal)));
+        Assert.Equal(4, again.Output.Count(l => l.EndsWith(": up to date", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task In_production_it_is_not_ready_before_the_schema_is_there()
+    {
+        var connection = await postgres.CreateDatabaseAsync();
+        (string, string) production = ("ASPNETCORE_ENVIRONMENT", "Production");
+        (string, string) secret = ("Identity:KeyEncryptionSecret", "of-this-test-and-of-nothing-else-4be1a6");
+        await using var host = HostProcess.Launch(On(connection, production, secret));
+        using var http = new HttpClient();
+        await Eventually.TrueAsync(async () => await StatusAsync(http, host, "/health/live") == 200);
+        Assert.Equal(503, await StatusAsync(http, host, "/health/ready"));
+
+        await using var migrate = HostProcess.Launch(On(connection, production, secret), "migrate");
+        Assert.Equal(0, await migrate.ExitAsync());
+
+        await Eventually.TrueAsync(async () => await StatusAsync(http, host, "/health/ready") == 200);
+    }
+
+    [Theory]
+    [InlineData("Host=127.0.0.1;Port=1;Username=a;Password=b;Database=c", "PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.")]
+    [InlineData("wrong password", "PostgreSQL refuses the user or password of ConnectionStrings__Postgres.")]
+    public async Task A_wrong_connection_string_is_answered_with_what_to_change(string connection, string sentence)
+    {
+        var given = connection switch
+        {
+            "wrong password" => new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Password = "wrong" }.ConnectionString,
+            _ => connection,
+        };
+
+        await using var host = HostProcess.Launch(On(given));
+
+        Assert.Equal(1, await host.ExitAsync());
+        Assert.Equal([sentence], host.Errors);
+    }
+
+    [Fact]
+    public async Task In_production_a_missing_secret_is_answered_with_what_to_set()
+    {
+        var connection = await postgres.CreateDatabaseAsync();
+
+        await using var host = HostProcess.Launch(On(connection, ("ASPNETCORE_ENVIRONMENT", "Production")));
+
+        Assert.Equal(1, await host.ExitAsync());
+        Assert.Contains("KeyEncryptionSecret", Assert.Single(host.Errors), StringComparison.Ordinal);
+    }
+
+    private static string Address(HostProcess host) => host.Address.GetLeftPart(UriPartial.Authority);
+
+    private static async Task<int> StatusAsync(HttpClient http, HostProcess host, string path)
+    {
+        try
+        {
+            using var response = await http.GetAsync(new Uri(host.Management, path), Cancel);
+            return (int)response.StatusCode;
+        }
+        catch (HttpRequestException)
+        {
+            return 0;
+        }
+    }
+
+    private static DirectoryInfo MakeDataDirectory()
+    {
+        var directory = Directory.CreateTempSubdirectory("7x42-process-");
+        // PostgreSQL runs as another user when the tests run as root.
+        if (!OperatingSystem.IsWindows())
+            File.SetUnixFileMode(directory.FullName, (UnixFileMode)0b111_101_101);
+        return directory;
+    }
+
+    private Dictionary<string, string?> Embedded() => new() { ["DataDirectory"] = _data.FullName };
+
+    private Dictionary<string, string?> On(string connection, params (string Key, string Value)[] settings) =>
+        new(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)))
+        {
+            ["DataDirectory"] = _data.FullName,
+            ["ConnectionStrings:Postgres"] = connection,
+        };
+}
