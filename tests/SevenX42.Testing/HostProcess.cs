@@ -131,7 +131,8 @@ public sealed partial class HostProcess : IAsyncDisposable
     public async Task KillAsync()
     {
         _process.Kill();
-        await ExitAsync();
+        // Not until its output ends: a database that it leaves behind holds that open.
+        await Eventually.TrueAsync(() => _process.HasExited, Limit);
     }
 
     /// <summary>Asks it to end, as Ctrl-C (<see cref="PosixSignal.SIGINT"/>) or an orchestrator does.</summary>
