@@ -1,15 +1,16 @@
 using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Identity;
+using SevenX42.Testing;
 
 namespace SevenX42.Modules.Identity.Tests;
 
-public sealed class RealtimeTokenTests(PostgresFixture postgres)
+public sealed class RealtimeTokenTests(PostgresServer postgres)
 {
     [Fact]
     public async Task A_token_tells_whom_it_was_issued_to_on_every_replica()
     {
         var database = await postgres.CreateDatabaseAsync();
-        await using var one = await IdentityHost.StartAsync(database);
+        await using var one = await IdentityHost.StartAsync(database, time: null);
         await using var two = await IdentityHost.StartAsync(database, time: one.Time);
         using var browser = one.OpenBrowser();
         await browser.PostAsync("/things");

@@ -79,6 +79,7 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
 
     [Theory]
     [InlineData("POST", "/conversations")]
+    [InlineData("POST", "/signout")]
     [InlineData("POST", "/conversations/0193a5d0-0000-7000-8000-000000000000/delete")]
     [InlineData("DELETE", "/media/assets/0193a5d0-0000-7000-8000-000000000000")]
     public async Task A_change_without_an_antiforgery_token_is_refused(string method, string path)

@@ -2,17 +2,23 @@ using Microsoft.AspNetCore.Authentication.Cookies;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
+using Microsoft.AspNetCore.Identity;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using SevenX42.Contracts.Identity;
+using SevenX42.Modules.Identity.Domain;
+using SevenX42.Modules.Identity.Features.Access;
+using SevenX42.Modules.Identity.Features.Account;
+using SevenX42.Modules.Identity.Features.Administration;
 using SevenX42.Modules.Identity.Infrastructure;
 using SevenX42.Modules.Identity.Infrastructure.Guests;
 using SevenX42.Modules.Identity.Infrastructure.Keys;
 using SevenX42.Modules.Identity.Infrastructure.Realtime;
 using SevenX42.Modules.Identity.Infrastructure.Sessions;
+using SevenX42.Modules.Identity.Infrastructure.Users;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Identity;
@@ -39,12 +45,30 @@ public sealed class IdentityModule : IModule
         AddSettings(services);
         AddKeys(services);
         AddSessions(services);
+        AddAccounts(services);
         services.AddScoped<IIdentityApi, IdentityApi>();
     }
 
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
+        routes.MapGet("/signin", SignInEndpoint.Get);
+        routes.MapPost("/signin", SignInEndpoint.Post).RequireRateLimiting(AttemptLimits.SignIn);
+        routes.MapGet("/signup", SignUpEndpoint.Get);
+        routes.MapPost("/signup", SignUpEndpoint.Post).RequireRateLimiting(AttemptLimits.SignUp);
+        routes.MapPost("/signout", SignOutEndpoint.Post);
+
+        var account = routes.MapGroup("/account").RequireAuthorization();
+        account.MapGet("", ShowAccountEndpoint.Get);
+        account.MapPost("/name", ChangeNameEndpoint.Post);
+        account.MapPost("/password", ChangePasswordEndpoint.Post);
+        account.MapPost("/sessions/{sessionId:guid}/revoke", RevokeSessionEndpoint.Post);
+        account.MapPost("/sessions/revoke-others", RevokeOtherSessionsEndpoint.Post);
+        account.MapPost("/delete", DeleteAccountEndpoint.Post);
+
+        var administration = routes.MapGroup("/admin").RequireAuthorization(UserClaims.Administrator);
+        administration.MapGet("/users", ListAccountsEndpoint.Get);
+        administration.MapPost("/users/{userId:guid}/role", ChangeRoleEndpoint.Post);
     }
 
     private static void AddSettings(IServiceCollection services)
@@ -72,11 +96,37 @@ public sealed class IdentityModule : IModule
     {
         services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton<SessionCache>();
-        services.AddSingleton<GuestLimiter>();
-        services.AddScoped<GuestAccounts>();
+        services.AddScoped<SessionStore>();
         services.AddAuthentication(SessionCookie.Scheme).AddCookie(SessionCookie.Scheme);
         services.AddOptions<CookieAuthenticationOptions>(SessionCookie.Scheme).Configure<TimeProvider>(SessionCookie.Configure);
         services.AddAuthorizationBuilder()
             .AddPolicy(UserClaims.Administrator, policy => policy.RequireClaim(UserClaims.Role, UserClaims.Administrator));
+    }
+
+    private static void AddAccounts(IServiceCollection services)
+    {
+        services.AddIdentityCore<User>(options =>
+        {
+            options.User.RequireUniqueEmail = true;
+            // An email is the user name, and what an email may hold is decided elsewhere.
+            options.User.AllowedUserNameCharacters = "";
+            // So is what makes a good password: length, and not having been guessed before.
+            options.Password = new PasswordOptions
+            {
+                RequiredLength = Password.MinLength,
+                RequireDigit = false,
+                RequireLowercase = false,
+                RequireUppercase = false,
+                RequireNonAlphanumeric = false,
+            };
+        }).AddEntityFrameworkStores<IdentityDbContext>();
+        // PBKDF2 with HMAC-SHA512: https://cheatsheetseries.owasp.org/cheatsheets/Password_Storage_Cheat_Sheet.html
+        services.Configure<PasswordHasherOptions>(options => options.IterationCount = 220_000);
+        services.AddAttemptLimits();
+        services.AddSingleton<DecoyPassword>();
+        services.AddScoped<PasswordChecks>();
+        services.AddScoped<GuestAccounts>();
+        services.AddScoped<AbandonedGuests>();
+        services.AddHostedService<Purge>();
     }
 }

@@ -26,6 +26,7 @@ internal sealed class Session
     /// <summary>When it ends unless it is used before.</summary>
     public DateTimeOffset ExpiresAt { get; private set; }
 
+    /// <summary>When it was ended before its time. It expires with that, too, so that one index finds what is over.</summary>
     public DateTimeOffset? RevokedAt { get; private set; }
 
     public string UserAgent { get; private init; } = "";
@@ -43,7 +44,6 @@ internal sealed class Session
         Address = device.Address,
     };
 
-    public void Revoke(DateTimeOffset now) => RevokedAt ??= now;
 }
 
 /// <summary>What a request tells of the device it came from.</summary>

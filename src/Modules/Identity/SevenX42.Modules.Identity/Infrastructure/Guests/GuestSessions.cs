@@ -15,7 +15,7 @@ namespace SevenX42.Modules.Identity.Infrastructure.Guests;
 internal sealed partial class GuestSessions(
     RequestDelegate next,
     IOptions<IdentitySettings> settings,
-    GuestLimiter limiter,
+    GuestAttempts attempts,
     IOptions<AntiforgeryOptions> antiforgery,
     ILogger<GuestSessions> logger)
 {
@@ -30,7 +30,7 @@ internal sealed partial class GuestSessions(
             return;
         }
 
-        using var lease = limiter.Acquire(http.ClientAddress());
+        using var lease = attempts.From(http.ClientAddress());
         if (!lease.IsAcquired)
         {
             await Error.TooMany("too_many_guests", "Too many people began here as guests just now. Sign in, or try again later.", lease.RetryAfter())

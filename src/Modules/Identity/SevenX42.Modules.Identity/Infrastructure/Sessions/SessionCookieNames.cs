@@ -36,3 +36,13 @@ internal sealed class SessionCookieNames : ICookieManager
         return options;
     }
 }
+
+internal static class SessionTransport
+{
+    /// <summary>
+    /// Whether the browser will refuse the session cookie: plain HTTP from another machine. A proxy that nobody has
+    /// configured may still have taken HTTPS away; its header is good enough for showing or not showing a hint.
+    /// </summary>
+    public static bool LosesCookies(this HttpRequest request) =>
+        !request.IsHttps && !SessionCookieNames.IsPlainLoopback(request) && request.Headers["X-Forwarded-Proto"] != "https";
+}
