@@ -1,0 +1,156 @@
+using System.Globalization;
+using System.Text.Json;
+using AngleSharp.Dom;
+using AngleSharp.Html.Parser;
+using SevenX42.Testing;
+
+namespace SevenX42.Host.Tests.Chain;
+
+/// <summary>
+/// A conversation's page without a browser. What the page's scripts do with the page, its channel and its events, this does:
+/// blocks begin with what the page came with, deltas change them, and what changed in the store is fetched.
+/// </summary>
+internal sealed class LivePage(ChatBrowser browser, Guid conversation)
+{
+    private readonly Dictionary<int, Answer> _answers = [];
+    private string _epoch = "";
+    private long _seq;
+
+    public string Channel { get; private set; } = "";
+
+    /// <summary>Where the page stands.</summary>
+    public string Position => string.Create(CultureInfo.InvariantCulture, $"{_epoch}:{_seq}");
+
+    /// <summary>How often the page had to be fetched whole.</summary>
+    public int Loads { get; private set; }
+
+    /// <summary>Bytes of HTML that deltas brought.</summary>
+    public long InsertedCharacters { get; private set; }
+
+    /// <summary>The answer with this number; null while the page shows none.</summary>
+    public Answer? AnswerOf(int number) => _answers.GetValueOrDefault(number);
+
+    /// <summary>Opens the page, or fetches the transcript again: content and position come together.</summary>
+    public async Task LoadAsync()
+    {
+        Loads++;
+        var page = await browser.PageAsync($"/c/{conversation:D}");
+        var transcript = page.QuerySelector("#transcript")!;
+        Channel = transcript.GetAttribute("data-channel")!;
+        MoveTo(transcript.GetAttribute("data-pos")!);
+        _answers.Clear();
+        foreach (var article in transcript.QuerySelectorAll("article[data-role=assistant]"))
+            Show(article);
+    }
+
+    /// <summary>Takes over the position that the server confirmed.</summary>
+    public void MoveTo(string position)
+    {
+        var colon = position.LastIndexOf(':');
+        (_epoch, _seq) = (position[..colon], long.Parse(position.AsSpan(colon + 1), CultureInfo.InvariantCulture));
+    }
+
+    /// <summary>Takes a frame of events.</summary>
+    public async Task TakeAsync(IReadOnlyList<RealtimeEvent> events)
+    {
+        Assert.True(events[0].Seq > _seq, $"Event {events[0].Seq} came again: the page stands at {_seq}.");
+        var loads = Loads;
+        foreach (var (seq, type, data) in events)
+        {
+            // A page that was fetched anew goes on from its own position.
+            if (Loads > loads)
+                return;
+            Assert.True(seq >= _seq, $"Event {seq} came after {_seq}.");
+            _seq = seq;
+            await TakeAsync(type, data);
+        }
+    }
+
+    private async Task TakeAsync(string type, JsonElement data)
+    {
+        switch (type)
+        {
+            case "begin":
+                _answers.GetValueOrDefault(data[0].GetInt32())?.Blocks.Clear();
+                break;
+            case "delta" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
+                foreach (var delta in data.EnumerateArray().Skip(1))
+                    Apply(answer, delta);
+                break;
+            case "think" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
+                Assert.InRange(data[1].GetInt32(), 0, answer.Reasoning.Length);
+                answer.Reasoning = answer.Reasoning[..data[1].GetInt32()] + data[2].GetString();
+                break;
+            case "status" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
+                answer.Status = data.GetProperty("st").GetString()!;
+                answer.BeganAgain |= data.GetProperty("again").GetBoolean();
+                break;
+            case "done" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
+                answer.Status = data.GetProperty("st").GetString()!;
+                answer.Streamed = answer.Html;
+                break;
+            case "changed" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
+                var fragment = await browser.PageAsync($"/conversations/{conversation:D}/messages/{answer.Id}");
+                Show(fragment.QuerySelector("article")!);
+                break;
+            case "tree":
+                await LoadAsync();
+                break;
+            default:
+                break;
+        }
+    }
+
+    private void Apply(Answer answer, JsonElement delta)
+    {
+        var (block, keep, inserted, keepEnd) = (delta[0].GetInt32(), delta[1].GetInt32(), delta[2].GetString()!, delta[3].GetInt32());
+        var html = answer.Blocks.GetValueOrDefault(block, "");
+        Assert.True(keep + keepEnd <= html.Length, $"A delta keeps {keep} and {keepEnd} of the {html.Length} characters of block {block}.");
+        answer.Blocks[block] = string.Concat(html.AsSpan(0, keep), inserted, html.AsSpan(html.Length - keepEnd));
+        InsertedCharacters += inserted.Length;
+    }
+
+    private void Show(IElement article)
+    {
+        var number = int.Parse(article.Id!.AsSpan(2), CultureInfo.InvariantCulture);
+        var answer = new Answer(article.GetAttribute("data-message")!)
+        {
+            Status = article.GetAttribute("data-status")!,
+            IsRunning = article.GetAttribute("aria-busy") == "true",
+            Reasoning = article.QuerySelector("[data-think]")?.TextContent ?? "",
+            Streamed = _answers.GetValueOrDefault(number)?.Streamed,
+        };
+        foreach (var block in article.QuerySelectorAll("[data-blocks] > [data-block]"))
+            answer.Blocks[int.Parse(block.GetAttribute("data-block")!, CultureInfo.InvariantCulture)] = block.InnerHtml;
+        _answers[number] = answer;
+    }
+
+    internal sealed class Answer(string id)
+    {
+        public string Id { get; } = id;
+
+        public SortedDictionary<int, string> Blocks { get; } = [];
+
+        public string Status { get; set; } = "";
+
+        public string Reasoning { get; set; } = "";
+
+        public bool BeganAgain { get; set; }
+
+        /// <summary>Whether the page, as it was fetched last, says that it is being written.</summary>
+        public bool IsRunning { get; init; }
+
+        /// <summary>What deltas alone had made of it when its end came; null when the end was not heard of but fetched.</summary>
+        public string? Streamed { get; set; }
+
+        /// <summary>The blocks, one after the other, as a browser would write them.</summary>
+        public string Html => string.Concat(Blocks.Values.Select(Serialised));
+
+        private static string Serialised(string html)
+        {
+            var document = new HtmlParser().ParseDocument("");
+            document.Body!.InnerHtml = html;
+            return document.Body.InnerHtml;
+        }
+    }
+}

@@ -1,0 +1,194 @@
+using System.Text;
+using SevenX42.Testing;
+
+namespace SevenX42.Host.Tests.Chain;
+
+/// <summary>How the network fails a reader.</summary>
+internal enum Cut
+{
+    /// <summary>The socket is closed, and opened again at once.</summary>
+    SocketClosed,
+
+    /// <summary>Nothing gets through for ten seconds; the old socket is never heard of again.</summary>
+    NetworkOff,
+
+    /// <summary>The page is opened anew.</summary>
+    Reload,
+
+    /// <summary>No socket gets through, so that polling takes over for a while.</summary>
+    SocketsBlocked,
+}
+
+/// <summary>Somebody who watches an answer come, over whatever the network leaves them.</summary>
+/// <param name="browser">Who it is.</param>
+/// <param name="server">Where the sockets are.</param>
+/// <param name="page">What they see.</param>
+/// <param name="pace">How many times faster than life everything goes.</param>
+internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, double pace) : IAsyncDisposable
+{
+    private static readonly TimeSpan Outage = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan PollPace = TimeSpan.FromMilliseconds(300);
+
+    private RealtimeClient? _socket;
+    private int _channel;
+    private int _polls;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async Task ConnectAsync()
+    {
+        _socket = await RealtimeClient.ConnectAsync(server, await browser.RealtimeTokenAsync());
+        await SubscribeAsync();
+    }
+
+    /// <summary>Takes what comes next.</summary>
+    public async Task ReadAsync()
+    {
+        if (_polls > 0)
+        {
+            await PollAsync();
+            if (--_polls == 0)
+                await ConnectAsync();
+            return;
+        }
+
+        var message = await _socket!.NextAsync(_ => true);
+        if (message.TryGetProperty("ev", out _) && message.GetProperty("c").GetInt32() == _channel)
+        {
+            var loads = page.Loads;
+            await page.TakeAsync(RealtimeClient.Events(message));
+            if (page.Loads > loads)
+                await SubscribeAsync();
+        }
+        else if (message.TryGetProperty("op", out var op) && op.GetString() == "reset")
+        {
+            await page.LoadAsync();
+            await SubscribeAsync();
+        }
+    }
+
+    /// <summary>The network fails, and comes back.</summary>
+    public async Task SufferAsync(Cut cut, int polls)
+    {
+        switch (cut)
+        {
+            case Cut.SocketClosed:
+                await HangUpAsync();
+                await ReconnectAsync();
+                break;
+            case Cut.NetworkOff:
+                // Half open: the server goes on sending for as long as its window lasts, and nobody acknowledges.
+                if (_socket is not null)
+                    (_socket.Acknowledges, _socket.AnswersBeats) = (false, false);
+                await Task.Delay(Outage / pace, TimeProvider.System, Cancel);
+                await HangUpAsync();
+                await ReconnectAsync();
+                break;
+            case Cut.Reload:
+                await HangUpAsync();
+                await page.LoadAsync();
+                await ReconnectAsync();
+                break;
+            case Cut.SocketsBlocked:
+                await HangUpAsync();
+                _polls = polls;
+                break;
+            default:
+                throw new ArgumentOutOfRangeException(nameof(cut));
+        }
+    }
+
+    public async ValueTask DisposeAsync() => await HangUpAsync();
+
+    private async Task ReconnectAsync()
+    {
+        _polls = 0;
+        await ConnectAsync();
+    }
+
+    private async Task HangUpAsync()
+    {
+        if (_socket is null)
+            return;
+        _socket.Abort();
+        await _socket.DisposeAsync();
+        _socket = null;
+    }
+
+    private async Task SubscribeAsync()
+    {
+        while (true)
+        {
+            var (number, position, recovered) = await _socket!.SubscribedAsync(page.Channel, page.Position);
+            if (recovered)
+            {
+                _channel = number;
+                page.MoveTo(position);
+                return;
+            }
+
+            await page.LoadAsync();
+        }
+    }
+
+    private async Task PollAsync()
+    {
+        var answer = await browser.JsonAsync($"/realtime/poll?ch={page.Channel}&pos={Uri.EscapeDataString(page.Position)}");
+        var channel = answer.GetProperty("channels")[0];
+        if (!channel.TryGetProperty("recovered", out var recovered) || !recovered.GetBoolean())
+        {
+            await page.LoadAsync();
+        }
+        else
+        {
+            var loads = page.Loads;
+            List<RealtimeEvent> events =
+                [.. channel.GetProperty("ev").EnumerateArray().Select(e => new RealtimeEvent(e[0].GetInt64(), e[1].GetString()!, e[2]))];
+            if (events.Count > 0)
+                await page.TakeAsync(events);
+            if (page.Loads == loads)
+                page.MoveTo(channel.GetProperty("pos").GetString()!);
+        }
+
+        await Task.Delay(PollPace / pace, TimeProvider.System, Cancel);
+    }
+}
+
+/// <summary>Somebody who reads the log itself, as programs do: every event, and the text as the model wrote it.</summary>
+internal sealed class LogReader(ChatBrowser browser, Uri server, string channel, string epoch)
+{
+    private readonly StringBuilder _text = new();
+    private long _seq;
+
+    public string Text => _text.ToString();
+
+    /// <summary>Reads the log from its first event to the answer's end; hangs up and comes back now and then.</summary>
+    public async Task ReadToEndAsync(Random random)
+    {
+        while (true)
+        {
+            await using var socket = await RealtimeClient.ConnectAsync(server, await browser.RealtimeTokenAsync());
+            var (number, _, recovered) = await socket.SubscribedAsync(channel, $"{epoch}:{_seq}", raw: true);
+            Assert.True(recovered);
+            for (var frames = random.Next(1, 80); frames > 0; frames--)
+            {
+                foreach (var (seq, type, data) in await socket.EventsAsync(number))
+                {
+                    Assert.Equal(_seq + 1, seq);
+                    _seq = seq;
+                    if (type == "gen.delta")
+                    {
+                        Assert.Equal(_text.Length, data.GetProperty("o").GetInt32());
+                        _text.Append(data.GetProperty("x").GetString());
+                    }
+                    else if (type == "gen.done")
+                    {
+                        return;
+                    }
+                }
+            }
+
+            socket.Abort();
+        }
+    }
+}

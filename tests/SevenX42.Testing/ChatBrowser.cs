@@ -1,0 +1,103 @@
+using System.Net;
+using System.Net.Http.Json;
+using System.Text.Json;
+using AngleSharp.Html.Dom;
+using AngleSharp.Html.Parser;
+using Xunit;
+
+namespace SevenX42.Testing;
+
+/// <summary>A person at the real application: cookies, antiforgery token, htmx's headers. No scripts.</summary>
+public sealed class ChatBrowser : IDisposable
+{
+    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
+    private readonly HttpClient _http;
+    private string? _token;
+
+    /// <summary>Somebody new.</summary>
+    public ChatBrowser(AppHost app)
+        : this(app.Address)
+    {
+    }
+
+    /// <summary>Somebody new.</summary>
+    public ChatBrowser(Uri address) =>
+        _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true, CookieContainer = new() }) { BaseAddress = address };
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    /// <summary>An id such as the browser's script gives to a message.</summary>
+    public static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+
+    /// <summary>Begins a conversation and returns its id, which is the first message's.</summary>
+    public async Task<Guid> BeginAsync(string text, Guid? messageId = null, string model = "")
+    {
+        var id = messageId ?? NewId();
+        using var response = await PostAsync("/conversations", ("messageId", id.ToString()), ("text", text), ("model", model));
+        if (response.StatusCode != HttpStatusCode.OK || response.Headers.GetValues("HX-Redirect").Single() != $"/c/{id:D}")
+            throw new InvalidOperationException($"{response.StatusCode}: {await response.Content.ReadAsStringAsync(Cancellation)}");
+        // The page that was rendered for nobody had nobody's token.
+        _token = null;
+        return id;
+    }
+
+    /// <summary>Submits a form as htmx does.</summary>
+    public Task<HttpResponseMessage> PostAsync(string path, params (string Name, string Value)[] fields) =>
+        PostAsync(path, new FormUrlEncodedContent(fields.Select(f => KeyValuePair.Create(f.Name, f.Value))));
+
+    /// <summary>Asks for a page, a fragment or whatever stands there.</summary>
+    public Task<HttpResponseMessage> GetAsync(string path) => _http.GetAsync(new Uri(path, UriKind.Relative), Cancellation);
+
+    /// <summary>The text that stands at an address.</summary>
+    public async Task<string> TextAsync(string path)
+    {
+        using var response = await GetAsync(path);
+        if (!response.IsSuccessStatusCode)
+            throw new InvalidOperationException($"{path} answered {response.StatusCode}");
+        return await response.Content.ReadAsStringAsync(Cancellation);
+    }
+
+    /// <summary>The page or fragment that stands at an address.</summary>
+    public async Task<IHtmlDocument> PageAsync(string path) => new HtmlParser().ParseDocument(await TextAsync(path));
+
+    /// <summary>The JSON that stands at an address.</summary>
+    public async Task<JsonElement> JsonAsync(string path)
+    {
+        using var document = JsonDocument.Parse(await TextAsync(path));
+        return document.RootElement.Clone();
+    }
+
+    /// <summary>A token for the real-time handshake.</summary>
+    public async Task<string> RealtimeTokenAsync()
+    {
+        using var response = await PostAsync("/realtime/token", content: null);
+        response.EnsureSuccessStatusCode();
+        return (await response.Content.ReadFromJsonAsync<JsonElement>(Cancellation)).GetProperty("token").GetString()!;
+    }
+
+    /// <summary>The conversation's page, once its last answer has ended.</summary>
+    public async Task<IHtmlDocument> FinishedAsync(Guid conversationId)
+    {
+        IHtmlDocument? page = null;
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                page = await PageAsync($"/c/{conversationId:D}");
+                return page.QuerySelector("article:last-of-type") is { } last && last.GetAttribute("aria-busy") is null;
+            },
+            Limit);
+        return page!;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => _http.Dispose();
+
+    private async Task<HttpResponseMessage> PostAsync(string path, HttpContent? content)
+    {
+        _token ??= (await PageAsync("/")).QuerySelector("meta[name=csrf-token]")!.GetAttribute("content");
+        using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
+        request.Headers.Add("HX-Request", "true");
+        request.Headers.Add("X-CSRF-TOKEN", _token);
+        return await _http.SendAsync(request, Cancellation);
+    }
+}
