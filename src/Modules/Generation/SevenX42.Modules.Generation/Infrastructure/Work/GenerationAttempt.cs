@@ -159,7 +159,7 @@ internal sealed partial class GenerationAttempt
         {
             _services.Metrics.DeadLettered();
             LogDeadLetter(_services.Logger, Job.Id, Job.Crashes);
-            return new End(GenerationStatus.Failed, Failures.WorkersDied(Job.Crashes));
+            return Broken(Failures.WorkersDied(Job.Crashes));
         }
 
         var model = ModelId.Parse(Job.Model);
