@@ -1,6 +1,6 @@
 import Alpine from "@alpinejs/csp";
 import { $, $$, announce, on, toast } from "./dom.js";
-import { applyDelta, createRealtime, forgetDeltas } from "./realtime.js";
+import { applyDelta, createRealtime, dropBlocks, forgetDeltas } from "./realtime.js";
 
 const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
 const progress = {
@@ -33,12 +33,7 @@ export function goLive(htmx) {
 
   const events = {
     delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
-    begin: (_, [n]) => {
-      const blocks = $(`#m-${n} [data-blocks]`);
-      if (!blocks) return;
-      forgetDeltas(blocks);
-      blocks.replaceChildren();
-    },
+    begin: (_, [n, block]) => dropBlocks($(`#m-${n} [data-blocks]`), block),
     think: (_, [n, offset, text]) => {
       const element = $(`#m-${n} [data-think]`);
       if (element) element.textContent = element.textContent.slice(0, offset) + text;

@@ -480,6 +480,12 @@ export function applyDelta(container, deltas) {
   }
 }
 
+/** The blocks of a container from this one on are void. */
+export function dropBlocks(container, first) {
+  const count = Math.max(texts.get(container)?.length ?? 0, +(container?.lastElementChild?.dataset.block ?? -1) + 1);
+  if (first < count) applyDelta(container, Array.from({ length: count - first }, (_, i) => [first + i, 0, "", 0]));
+}
+
 /** Another content has come into a container: the next deltas build on that. */
 export function forgetDeltas(container) {
   texts.delete(container);

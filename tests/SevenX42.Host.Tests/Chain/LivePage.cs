@@ -70,8 +70,9 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
     {
         switch (type)
         {
-            case "begin":
-                _answers.GetValueOrDefault(data[0].GetInt32())?.Blocks.Clear();
+            case "begin" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
+                foreach (var block in answer.Blocks.Keys.Where(b => b >= data[1].GetInt32()).ToList())
+                    answer.Blocks.Remove(block);
                 break;
             case "delta" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
                 foreach (var delta in data.EnumerateArray().Skip(1))

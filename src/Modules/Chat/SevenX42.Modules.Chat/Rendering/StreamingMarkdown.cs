@@ -125,14 +125,16 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
         // Spaces at the end of a line are dropped until something follows them.
         if (_tail[length - 1] == ' ' || !EndsInPlainWord(_rendered))
             return false;
-        var html = _blocks[_closed];
+        // More than one block is open while the last one has no whole line yet.
+        var block = _blocks.Count - 1;
+        var html = _blocks[block];
         var end = EndOfText(html);
         var word = LastWord(_rendered);
         if (end < word.Length || !html.AsSpan(0, end).EndsWith(word))
             return false;
         var insert = _tail.ToString(_rendered, length - _rendered);
-        deltas.Add(new HtmlDelta(_closed, end, insert, html.Length - end));
-        _blocks[_closed] = html.Insert(end, insert);
+        deltas.Add(new HtmlDelta(block, end, insert, html.Length - end));
+        _blocks[block] = html.Insert(end, insert);
         return true;
     }
 
@@ -168,6 +170,10 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
             var open = html.LastIndexOf('<', end - 1);
             if (open < 0 || open + 1 >= html.Length || html[open + 1] != '/')
                 return end;
+
+            // What is code may have to be highlighted anew.
+            if (html.AsSpan(open, end - open) is "</code>")
+                return 0;
             end = open;
         }
     }

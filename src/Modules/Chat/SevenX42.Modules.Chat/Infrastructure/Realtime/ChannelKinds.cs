@@ -32,8 +32,15 @@ internal sealed class ConversationChannel(IServiceScopeFactory scopes, MarkdownR
         return found == userId;
     }
 
-    public IChannelProjector CreateProjector(string channel) =>
-        new ConversationProjector(Guid.ParseExact(channel.AsSpan(Prefix.Length), "D"), renderer, scopes);
+    public IChannelProjector CreateProjector(string channel)
+    {
+        var id = Guid.ParseExact(channel.AsSpan(Prefix.Length), "D");
+        return new ConversationProjector(renderer, async cancellationToken =>
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            return await scope.ServiceProvider.GetRequiredService<LiveAnswers>().ReadPendingAsync(id, cancellationToken);
+        });
+    }
 
     public void Dispose() => _owners.Dispose();
 }

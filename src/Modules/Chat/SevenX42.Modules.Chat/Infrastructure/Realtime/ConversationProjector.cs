@@ -1,6 +1,4 @@
 using System.Globalization;
-using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Rendering;
@@ -12,16 +10,26 @@ namespace SevenX42.Modules.Chat.Infrastructure;
 /// What browsers get of a conversation's log: Chat's own events as they are, and Generation's raw text as deltas of HTML.
 /// Keeps one incremental renderer per answer that is being written. See <see cref="IChannelProjector"/>.
 /// </summary>
-internal sealed class ConversationProjector(Guid conversationId, MarkdownRenderer renderer, IServiceScopeFactory scopes) : IChannelProjector
+/// <param name="renderer">Renders.</param>
+/// <param name="readPending">Reads what is stored of the answers that have not ended.</param>
+internal sealed class ConversationProjector(
+    MarkdownRenderer renderer, Func<CancellationToken, Task<IReadOnlyList<PendingAnswer>>> readPending) : IChannelProjector
 {
     private readonly Dictionary<string, Running> _running = [];
     private readonly List<Running> _touched = [];
 
+    // Text of answers that broke off or were stopped: they can be continued.
+    private readonly Dictionary<string, AnswerText> _unfinished = [];
+    private bool _loading;
+
     public async ValueTask LoadAsync(IReadOnlyList<ChannelEvent> retained, CancellationToken cancellationToken)
     {
-        await LoadCheckpointsAsync(cancellationToken);
+        foreach (var pending in await readPending(cancellationToken))
+            Begin(pending);
         using var nobody = new ProjectedEvents();
+        _loading = true;
         Project(retained, nobody);
+        _loading = false;
         var head = retained.Count > 0 ? retained[^1].Seq : 0;
         foreach (var running in _running.Values)
             running.KnownSince = Math.Max(running.KnownSince, running.FromCheckpoint ? head : 0);
@@ -58,37 +66,28 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
         var head = events[^1].Seq;
         foreach (var subject in subjects)
         {
-            if (_running.TryGetValue(subject, out var running))
+            if (_running.TryGetValue(subject, out var running) && !running.IsLost)
                 Resend(running, from, head, output);
             else if (int.TryParse(subject, CultureInfo.InvariantCulture, out var number))
                 WriteNumber(output, head, "changed", number);
         }
     }
 
-    private async Task LoadCheckpointsAsync(CancellationToken cancellationToken)
+    private void Begin(PendingAnswer pending)
     {
-        await using var scope = scopes.CreateAsyncScope();
-        var context = scope.ServiceProvider.GetRequiredService<ChatDbContext>();
-        var pending = await context.Messages.AsNoTracking()
-            .Where(m => m.ConversationId == conversationId && m.Status == MessageStatus.Pending && m.GenerationId != null)
-            .ToListAsync(cancellationToken);
-        if (pending.Count == 0)
-            return;
-        var generation = scope.ServiceProvider.GetRequiredService<IGenerationApi>();
-        var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
-        foreach (var message in pending)
-        {
-            var running = Begin(Channels.SubjectOf(message.Number), message.Number);
-            running.Text.Load(message.GenerationId!.Value, message.Content, message.Reasoning);
-            if (checkpoints.TryGetValue(message.GenerationId.Value, out var checkpoint))
-                running.Text.Load(checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning);
-            running.FromCheckpoint = running.Text.Length > 0 || running.Text.Reasoning.Length > 0;
-            running.Html.Append(running.Text.Text);
-            running.Html.Flush();
-        }
+        var running = Begin(Channels.SubjectOf(pending.Number), pending.Number);
+        running.IsToShowAnew = false;
+        running.Text.Load(pending.GenerationId, pending.Text, pending.Reasoning);
+        running.FromCheckpoint = running.Text.Length > 0 || running.Text.Reasoning.Length > 0;
+        running.Html.Append(running.Text.Text);
+        running.Html.Flush();
     }
 
-    private Running Begin(string subject, int number) => _running[subject] = new Running(number, new StreamingMarkdown(renderer));
+    private Running Begin(string subject, int number)
+    {
+        _unfinished.Remove(subject, out var text);
+        return _running[subject] = new Running(number, text ?? new AnswerText(), new StreamingMarkdown(renderer));
+    }
 
     private void Take(long seq, GenerationEvent e, ProjectedEvents output)
     {
@@ -98,6 +97,8 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
                 return;
             running = Begin(e.Subject, number);
             running.KnownSince = seq;
+            if (running.Text.Length == 0)
+                running.Text.Load(e.GenerationId, "", "");
         }
 
         switch (e.Data)
@@ -111,15 +112,21 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
             case GenerationEvents.StartedData started:
                 Start(seq, running, e.GenerationId, started, output);
                 break;
-            case GenerationEvents.DeltaData delta when e.GenerationId == running.Text.GenerationId || running.Text.GenerationId == Guid.Empty:
+            case GenerationEvents.DeltaData delta when e.GenerationId == running.Text.GenerationId:
                 TakeText(seq, running, e.Type, delta, output);
                 break;
             case GenerationEvents.DoneData done when e.GenerationId == running.Text.GenerationId || running.Text.Length == 0:
-                Flush(running, seq, output);
-                WriteDeltas(output, seq, running, running.Html.Complete());
+                if (!running.IsLost)
+                {
+                    Flush(running, seq, output);
+                    WriteDeltas(output, seq, running, running.Html.Complete());
+                }
+
                 WriteDone(output, seq, running.Number, done.Status);
                 _touched.Remove(running);
                 _running.Remove(e.Subject);
+                if (done.Status != GenerationStatus.Completed && !running.IsLost)
+                    _unfinished[e.Subject] = running.Text;
                 break;
             default:
                 break;
@@ -128,20 +135,24 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
 
     private void Start(long seq, Running running, Guid generationId, GenerationEvents.StartedData started, ProjectedEvents output)
     {
-        var old = running.Text.Length;
+        var (old, oldReasoning) = (running.Text.Length, running.Text.Reasoning.Length);
         if (!running.Text.Start(generationId, started.TextOffset, started.ReasoningOffset))
         {
-            // The text it goes on from was never on this log: the message is fetched, and with it a new position.
-            WriteNumber(output, seq, "changed", running.Number);
+            Lose(running);
+            return;
         }
-        else if (running.Text.Length < old)
+
+        if (running.Text.Reasoning.Length < oldReasoning)
+            WriteThought(output, seq, running.Number, running.Text.Reasoning.Length, "");
+        if (running.IsLost || running.IsToShowAnew || running.Text.Length < old)
         {
-            // What was shown behind the offset is void, so the answer is shown anew.
+            // What was shown behind the offset is void, or nobody knows what is shown.
+            (running.IsLost, running.IsToShowAnew) = (false, false);
             _touched.Remove(running);
             running.Html = new StreamingMarkdown(renderer);
             running.ClosedAt.Clear();
             running.KnownSince = seq;
-            WriteNumbers(output, seq, "begin", running.Number);
+            WriteBegin(output, seq, running.Number, 0);
             running.Html.Append(running.Text.Text);
             Touch(running);
         }
@@ -151,21 +162,37 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
 
     private void TakeText(long seq, Running running, string type, GenerationEvents.DeltaData delta, ProjectedEvents output)
     {
+        if (running.IsLost)
+            return;
         if (type == GenerationEvents.Reasoning)
         {
-            if (running.Text.AppendReasoning(delta.Offset, delta.Text, out var thought) && thought.Length > 0)
+            if (!running.Text.AppendReasoning(delta.Offset, delta.Text, out var thought))
+                Lose(running);
+            else if (thought.Length > 0)
                 WriteThought(output, seq, running.Number, delta.Offset + delta.Text.Length - thought.Length, thought);
         }
         else if (running.Text.Append(delta.Offset, delta.Text, out var added))
         {
+            running.IsToShowAnew = false;
             running.Html.Append(added);
             Touch(running);
         }
         else
         {
-            // Something before it is missing here: a fault that everybody recovers from by the snapshot.
-            throw new InvalidOperationException("A channel's log has a gap in the text of an answer.");
+            Lose(running);
         }
+    }
+
+    /// <summary>
+    /// Text before an event is missing here. The log may have forgotten the beginning of an answer that has ended since, so
+    /// that no checkpoint has it either: whoever lacks something of it fetches the message. In the middle of following the log
+    /// it is a fault, from which everybody recovers by loading anew.
+    /// </summary>
+    private void Lose(Running running)
+    {
+        if (!_loading)
+            throw new InvalidOperationException("A channel's log has a gap in the text of an answer.");
+        running.IsLost = true;
     }
 
     private void Touch(Running running)
@@ -179,27 +206,29 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
         WriteDeltas(output, seq, running, running.Html.Flush());
         while (running.ClosedAt.Count < running.Html.OpenBlock)
             running.ClosedAt.Add(seq);
-        running.MostBlocks = Math.Max(running.MostBlocks, running.Html.BlockCount);
     }
 
     /// <summary>Sends what a client lacks whole: blocks that closed after its position, and those that are open.</summary>
     private static void Resend(Running running, long from, long head, ProjectedEvents output)
     {
         var first = 0;
-        if (from >= running.KnownSince)
+        var isKnown = from >= running.KnownSince;
+        if (running.IsToShowAnew)
         {
-            while (first < running.ClosedAt.Count && running.ClosedAt[first] <= from)
-                first++;
-        }
-        else
-        {
-            WriteNumbers(output, head, "begin", running.Number);
+            // Whether its text goes on or begins again is not known yet: until then the page's is right.
+            WriteStatus(output, head, running, running.State, running.QueuePosition);
+            return;
         }
 
+        while (isKnown && first < running.ClosedAt.Count && running.ClosedAt[first] <= from)
+            first++;
+
+        // Of open blocks a page may have others, and more: what half a line looked like then.
+        WriteBegin(output, head, running.Number, first);
         var blocks = new List<HtmlDelta>();
-        for (var i = first; i < running.MostBlocks; i++)
-            blocks.Add(new HtmlDelta(i, 0, i < running.Html.BlockCount ? running.Html.BlockHtml(i) : "", 0));
-        if (running.Text.Reasoning.Length > 0)
+        for (var i = first; i < running.Html.BlockCount; i++)
+            blocks.Add(new HtmlDelta(i, 0, running.Html.BlockHtml(i), 0));
+        if (!isKnown || running.Text.Reasoning.Length > 0)
             WriteThought(output, head, running.Number, 0, running.Text.Reasoning);
         WriteDeltas(output, head, running, blocks);
         WriteStatus(output, head, running, running.State, running.QueuePosition);
@@ -272,20 +301,22 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
         output.End();
     }
 
-    private static void WriteNumbers(ProjectedEvents output, long seq, string type, int number)
+    /// <summary>Blocks from this one on are void.</summary>
+    private static void WriteBegin(ProjectedEvents output, long seq, int number, int block)
     {
-        var json = output.Begin(seq, type);
+        var json = output.Begin(seq, "begin");
         json.WriteStartArray();
         json.WriteNumberValue(number);
+        json.WriteNumberValue(block);
         json.WriteEndArray();
         output.End();
     }
 
-    private sealed class Running(int number, StreamingMarkdown html)
+    private sealed class Running(int number, AnswerText text, StreamingMarkdown html)
     {
         public int Number { get; } = number;
 
-        public AnswerText Text { get; } = new();
+        public AnswerText Text { get; } = text;
 
         public StreamingMarkdown Html { get; set; } = html;
 
@@ -297,8 +328,13 @@ internal sealed class ConversationProjector(Guid conversationId, MarkdownRendere
 
         public bool FromCheckpoint { get; set; }
 
-        /// <summary>Blocks there ever were: a half line may have looked like one of its own.</summary>
-        public int MostBlocks { get; set; }
+        /// <summary>Its text is not known here.</summary>
+        public bool IsLost { get; set; }
+
+        /// <summary>
+        /// No attempt has begun, so nothing was sent of it; what readers have of it, from before, may be rendered otherwise.
+        /// </summary>
+        public bool IsToShowAnew { get; set; } = true;
 
         public string State { get; set; } = GenerationStatus.Queued;
 

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Realtime;
@@ -12,15 +13,36 @@ namespace SevenX42.Modules.Chat.Infrastructure;
 /// <param name="QueuePosition">How many are before it.</param>
 internal sealed record LiveAnswer(string Text, string Reasoning, string State, int QueuePosition);
 
+/// <summary>What is stored of an answer that has not ended.</summary>
+/// <param name="Number">Its number in the conversation.</param>
+/// <param name="GenerationId">The generation that writes it.</param>
+/// <param name="Text">Its text up to the last checkpoint.</param>
+/// <param name="Reasoning">Its reasoning up to the last checkpoint.</param>
+internal sealed record PendingAnswer(int Number, Guid GenerationId, string Text, string Reasoning);
+
 /// <summary>
 /// Puts together, for a page, what the answers of a conversation that are being written have so far: checkpoints from the
 /// database, and the log up to the position that the page will be watched from.
 /// </summary>
-internal sealed class LiveAnswers(IChannelLog log, IGenerationApi generation)
+internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGenerationApi generation)
 {
     /// <summary>The channel's position. Take it before reading the database, so that nothing falls between the two.</summary>
     public ValueTask<ChannelPosition> GetPositionAsync(Guid conversationId, CancellationToken cancellationToken) =>
         log.GetPositionAsync(Channels.OfConversation(conversationId), cancellationToken);
+
+    /// <summary>What the database has of a conversation's answers that have not ended.</summary>
+    public async Task<IReadOnlyList<PendingAnswer>> ReadPendingAsync(Guid conversationId, CancellationToken cancellationToken)
+    {
+        var pending = await context.Messages.AsNoTracking()
+            .Where(m => m.ConversationId == conversationId && m.Status == MessageStatus.Pending && m.GenerationId != null)
+            .ToListAsync(cancellationToken);
+        if (pending.Count == 0)
+            return [];
+        var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
+        return [.. pending.Select(m => checkpoints.TryGetValue(m.GenerationId!.Value, out var checkpoint) && checkpoint.Text.Length >= m.Content.Length
+            ? new PendingAnswer(m.Number, checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning)
+            : new PendingAnswer(m.Number, m.GenerationId.Value, m.Content, m.Reasoning))];
+    }
 
     /// <summary>The answers' state at a position.</summary>
     public async Task<IReadOnlyDictionary<Guid, LiveAnswer>> ReadAsync(
