@@ -107,7 +107,7 @@ internal sealed class ConversationProjector(
                 WriteStatus(output, seq, running, GenerationStatus.Queued, queued.Position);
                 break;
             case GenerationEvents.WaitingData waiting:
-                WriteStatus(output, seq, running, "waiting", milliseconds: waiting.RetryMilliseconds);
+                WriteStatus(output, seq, running, LiveAnswers.Waiting, milliseconds: waiting.RetryMilliseconds);
                 break;
             case GenerationEvents.StartedData started:
                 Start(seq, running, e.GenerationId, started, output);
@@ -170,6 +170,7 @@ internal sealed class ConversationProjector(
                 Lose(running);
             else if (thought.Length > 0)
                 WriteThought(output, seq, running.Number, delta.Offset + delta.Text.Length - thought.Length, thought);
+            running.HasThought = true;
         }
         else if (running.Text.Append(delta.Offset, delta.Text, out var added))
         {
@@ -228,7 +229,7 @@ internal sealed class ConversationProjector(
         var blocks = new List<HtmlDelta>();
         for (var i = first; i < running.Html.BlockCount; i++)
             blocks.Add(new HtmlDelta(i, 0, running.Html.BlockHtml(i), 0));
-        if (!isKnown || running.Text.Reasoning.Length > 0)
+        if (!isKnown || running.HasThought || running.Text.Reasoning.Length > 0)
             WriteThought(output, head, running.Number, 0, running.Text.Reasoning);
         WriteDeltas(output, head, running, blocks);
         WriteStatus(output, head, running, running.State, running.QueuePosition);
@@ -330,6 +331,9 @@ internal sealed class ConversationProjector(
 
         /// <summary>Its text is not known here.</summary>
         public bool IsLost { get; set; }
+
+        /// <summary>Whether there ever was reasoning, though it may be void since.</summary>
+        public bool HasThought { get; set; }
 
         /// <summary>
         /// No attempt has begun, so nothing was sent of it; what readers have of it, from before, may be rendered otherwise.

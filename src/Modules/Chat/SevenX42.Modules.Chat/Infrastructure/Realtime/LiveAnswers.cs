@@ -26,6 +26,9 @@ internal sealed record PendingAnswer(int Number, Guid GenerationId, string Text,
 /// </summary>
 internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGenerationApi generation)
 {
+    /// <summary>State of an answer whose provider asked to wait.</summary>
+    public const string Waiting = "waiting";
+
     /// <summary>The channel's position. Take it before reading the database, so that nothing falls between the two.</summary>
     public ValueTask<ChannelPosition> GetPositionAsync(Guid conversationId, CancellationToken cancellationToken) =>
         log.GetPositionAsync(Channels.OfConversation(conversationId), cancellationToken);
@@ -75,6 +78,9 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
                 }
             }
 
+            // It has ended only when its end is stored here; that is announced.
+            if (state is not (GenerationStatus.Queued or Waiting))
+                state = GenerationStatus.Running;
             result[message.Id] = new LiveAnswer(answer.Text, answer.Reasoning, state, queue);
         }
 
@@ -120,7 +126,7 @@ internal sealed record GenerationEvent(string Type, string Subject, Guid Generat
                 answer.Start(GenerationId, started.TextOffset, started.ReasoningOffset);
                 return (GenerationStatus.Running, 0);
             case GenerationEvents.WaitingData:
-                return ("waiting", 0);
+                return (LiveAnswers.Waiting, 0);
             case GenerationEvents.DeltaData delta when Type == GenerationEvents.Delta:
                 answer.Append(delta.Offset, delta.Text, out _);
                 return (GenerationStatus.Running, 0);
