@@ -70,15 +70,15 @@ internal sealed class ChangeConversationForm
 
 internal static class ChangeConversationEndpoint
 {
-    public static Task<IResult> Title(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
-        ChangeAsync(new ChangeConversation(conversationId, Title: form.Title ?? ""), sender, http);
+    public static Task<IResult> Title(Guid conversationId, [FromForm] ChangeConversationForm? form, ISender sender, HttpContext http) =>
+        ChangeAsync(new ChangeConversation(conversationId, Title: form?.Title ?? ""), sender, http);
 
-    public static Task<IResult> Pin(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
-        ChangeAsync(new ChangeConversation(conversationId, Pinned: form.Pinned ?? true), sender, http);
+    public static Task<IResult> Pin(Guid conversationId, [FromForm] ChangeConversationForm? form, ISender sender, HttpContext http) =>
+        ChangeAsync(new ChangeConversation(conversationId, Pinned: form?.Pinned ?? true), sender, http);
 
-    public static Task<IResult> Settings(Guid conversationId, [FromForm] ChangeConversationForm form, ISender sender, HttpContext http) =>
+    public static Task<IResult> Settings(Guid conversationId, [FromForm] ChangeConversationForm? form, ISender sender, HttpContext http) =>
         ChangeAsync(
-            new ChangeConversation(conversationId, form.Title, Model: form.Model, Instructions: form.Instructions is null ? null : MessageTextRules.Normalize(form.Instructions)), sender, http);
+            new ChangeConversation(conversationId, form?.Title, Model: form?.Model, Instructions: form?.Instructions is { } instructions ? MessageTextRules.Normalize(instructions) : null), sender, http);
 
     private static async Task<IResult> ChangeAsync(ChangeConversation command, ISender sender, HttpContext http)
     {

@@ -48,7 +48,7 @@ internal sealed class EditMessageHandler(ChatDbContext context, AnswerRequests a
 /// <summary>The form in place of the message.</summary>
 internal sealed class EditMessageForm
 {
-    public Guid NewMessageId { get; set; }
+    public Guid? NewMessageId { get; set; }
 
     public string? Text { get; set; }
 }
@@ -56,10 +56,10 @@ internal sealed class EditMessageForm
 internal static class EditMessageEndpoint
 {
     public static async Task<IResult> Post(
-        Guid conversationId, Guid messageId, [FromForm] EditMessageForm form, ISender sender, HttpContext http, TimeProvider time)
+        Guid conversationId, Guid messageId, [FromForm] EditMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
-        var newId = form.NewMessageId == Guid.Empty ? Guid.CreateVersion7(time.GetUtcNow()) : form.NewMessageId;
-        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form.Text)));
+        var newId = form?.NewMessageId ?? Guid.CreateVersion7(time.GetUtcNow());
+        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form?.Text)));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

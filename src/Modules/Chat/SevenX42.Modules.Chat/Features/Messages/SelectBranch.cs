@@ -43,14 +43,14 @@ internal sealed class SelectBranchHandler(ChatDbContext context, ICurrentUser us
 /// <summary>The buttons' form.</summary>
 internal sealed class SelectBranchForm
 {
-    public Guid MessageId { get; set; }
+    public Guid? MessageId { get; set; }
 }
 
 internal static class SelectBranchEndpoint
 {
-    public static async Task<IResult> Post(Guid conversationId, [FromForm] SelectBranchForm form, ISender sender, HttpContext http)
+    public static async Task<IResult> Post(Guid conversationId, [FromForm] SelectBranchForm? form, ISender sender, HttpContext http)
     {
-        var result = await sender.Send(new SelectBranch(conversationId, form.MessageId));
+        var result = await sender.Send(new SelectBranch(conversationId, form?.MessageId ?? Guid.Empty));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

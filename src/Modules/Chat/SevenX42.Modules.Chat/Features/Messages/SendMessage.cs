@@ -71,11 +71,13 @@ internal sealed class SendMessageHandler(ChatDbContext context, AnswerRequests a
         if (conversation is null)
         {
             conversation = Conversation.Begin(request.ConversationId, user.RequiredId, request.Text, now);
-            conversation.Model = request.Model ?? "";
             context.Conversations.Add(conversation);
             context.Raise(Changes.InList(conversation, "created", now));
         }
 
+        // What was chosen for this message is meant for the next ones, too.
+        if (!string.IsNullOrEmpty(request.Model))
+            conversation.Model = model.Value.Id;
         var parentId = request.ParentId ?? conversation.LeafId;
         if (parentId is { } id)
         {
@@ -118,7 +120,8 @@ internal sealed class SendMessageForm
 {
     public Guid? ConversationId { get; set; }
 
-    public Guid MessageId { get; set; }
+    /// <summary>Empty when no script has made one.</summary>
+    public string? MessageId { get; set; }
 
     public Guid? ParentId { get; set; }
 
@@ -130,12 +133,12 @@ internal sealed class SendMessageForm
 internal static class SendMessageEndpoint
 {
     /// <summary>The first message of a conversation.</summary>
-    public static async Task<IResult> Begin([FromForm] SendMessageForm form, ISender sender, HttpContext http, TimeProvider time)
+    public static async Task<IResult> Begin([FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         // The message's id makes the send idempotent; the conversation's follows from it when the client gave none.
-        var messageId = form.MessageId == Guid.Empty && !http.Request.WantsFragment() ? Guid.CreateVersion7(time.GetUtcNow()) : form.MessageId;
+        var messageId = MessageIdOf(form, http, time);
         var result = await sender.Send(new SendMessage(
-            form.ConversationId ?? messageId, Begins: true, messageId, ParentId: null, MessageTextRules.Normalize(form.Text), form.Model));
+            form?.ConversationId ?? messageId, Begins: true, messageId, ParentId: null, MessageTextRules.Normalize(form?.Text), form?.Model));
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var path = $"/c/{result.Value.ConversationId:D}";
@@ -147,11 +150,15 @@ internal static class SendMessageEndpoint
     }
 
     /// <summary>A further message. Answers with the transcript, which carries the position to watch from.</summary>
-    public static async Task<IResult> Post(Guid conversationId, [FromForm] SendMessageForm form, ISender sender, HttpContext http, TimeProvider time)
+    public static async Task<IResult> Post(Guid conversationId, [FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
-        var messageId = form.MessageId == Guid.Empty && !http.Request.WantsFragment() ? Guid.CreateVersion7(time.GetUtcNow()) : form.MessageId;
+        var messageId = MessageIdOf(form, http, time);
         var result = await sender.Send(new SendMessage(
-            conversationId, Begins: false, messageId, form.ParentId, MessageTextRules.Normalize(form.Text), form.Model));
+            conversationId, Begins: false, messageId, form?.ParentId, MessageTextRules.Normalize(form?.Text), form?.Model));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
+
+    // Only the page's script makes ids; a browser without one sends a form once, and the server makes it.
+    private static Guid MessageIdOf(SendMessageForm? form, HttpContext http, TimeProvider time) =>
+        Guid.TryParse(form?.MessageId, out var id) || http.Request.WantsFragment() ? id : Guid.CreateVersion7(time.GetUtcNow());
 }
