@@ -1,4 +1,4 @@
-import { $, running, stop } from "./dom.js";
+import { $, on, running, stop } from "./dom.js";
 
 // A version 4 UUID; crypto.randomUUID is missing on plain http.
 const newId = () =>
@@ -26,10 +26,14 @@ export const composer = () => ({
     this.fill(this.$refs.text.value || (draft.text ?? ""));
     this.retry = () => this.unsent && this.$root.requestSubmit();
     addEventListener("online", this.retry);
+    // The answer to the request may be lost, and the message there all the same: then it comes with the transcript.
+    this.arrived = () => $(`#transcript [data-message="${this.$refs.id.value}"]`) && this.sent();
+    on("htmx:after:settle", this.arrived);
   },
 
   destroy() {
     removeEventListener("online", this.retry);
+    document.removeEventListener("htmx:after:settle", this.arrived);
   },
 
   fill(text) {
@@ -82,7 +86,11 @@ export const composer = () => ({
   // After a response: whatever it says, it is there; what the server refused stays in the box.
   answered({ detail: { ctx } }) {
     this.unsent = false;
-    if (ctx.response.status >= 400) return;
+    if (ctx.response.status < 400) this.sent();
+  },
+
+  sent() {
+    this.unsent = false;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
     this.fill("");

@@ -31,6 +31,22 @@ export function goLive(htmx) {
   const article = (n) => $("#m-" + n);
   const refresh = (element) => htmx.trigger(element, "refresh");
 
+  // The answer whose end is still to be told, and whether its beginning was. Events and fragments bring the same news, in
+  // any order, so that what counts is what the page shows.
+  let told = {};
+  const say = () => {
+    const answer = $("#transcript article:last-of-type[aria-busy]");
+    if (answer && answer.id !== told.id) told = { id: answer.id };
+    if (answer?.dataset.status === "running" && !told.begun) {
+      told.begun = true;
+      announce("The answer has begun.");
+    } else if (!answer && told.id) {
+      const text = $(`#${told.id} [data-blocks]`)?.innerText;
+      told = {};
+      announce(text || "The answer has ended.");
+    }
+  };
+
   const events = {
     delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
     begin: (_, [n, block]) => dropBlocks($(`#m-${n} [data-blocks]`), block),
@@ -41,8 +57,8 @@ export function goLive(htmx) {
     status: (_, data) => {
       const message = article(data.n);
       if (!message) return;
-      if (data.st === "running" && message.dataset.status !== "running") announce("The answer has begun.");
       message.dataset.status = data.st;
+      say();
       $("[data-state]", message)?.replaceChildren(progress[data.st]?.(data) ?? "");
     },
     done: (_, { n, st }) => {
@@ -51,7 +67,7 @@ export function goLive(htmx) {
       message.dataset.status = st;
       message.removeAttribute("aria-busy");
       // Once the last delta is on the page.
-      requestAnimationFrame(() => setTimeout(() => announce($("[data-blocks]", message).innerText)));
+      requestAnimationFrame(() => setTimeout(say));
     },
     changed: (element, { n }) => {
       const message = article(n);
@@ -95,6 +111,8 @@ export function goLive(htmx) {
       watched.delete(channel);
       realtime.unwatch(channel);
     }
+    say();
   });
   watchIn(document.documentElement);
+  say();
 }

@@ -78,6 +78,8 @@ export function startShell(htmx) {
     const open = newState === "open";
     $("#main").inert = open;
     Object.assign(target, open ? { role: "dialog", ariaModal: "true", ariaLabel: "Sidebar" } : { role: null, ariaModal: null, ariaLabel: null });
+    // What had the focus before was inert when the browser looked for it.
+    if (!open) setTimeout(() => $("#main").contains(document.activeElement) || $("#main [popovertarget=drawer]")?.focus());
   }, true);
   const closeSidebar = () => $("#drawer:popover-open")?.hidePopover();
   matchMedia("(width >= 48rem)").onchange = closeSidebar;
