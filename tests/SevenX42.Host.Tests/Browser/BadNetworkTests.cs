@@ -1,0 +1,123 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace SevenX42.Host.Tests.Browser;
+
+/// <summary>What one wrote is never lost, and what one reads is complete, whatever the network does.</summary>
+[Collection(BrowserTests.Name)]
+public sealed class BadNetworkTests(Chromium chromium, RunningApp app)
+{
+    [Fact]
+    public async Task A_draft_survives_a_reload_and_belongs_to_its_conversation()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+
+        await person.Message.FillAsync("half a thought");
+        await person.Page.ReloadAsync();
+        await Expect(person.Message).ToHaveValueAsync("half a thought");
+
+        await person.Button("New chat").ClickAsync();
+        await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+        await Expect(person.Message).ToHaveValueAsync("");
+        await person.Page.GoBackAsync();
+        await Expect(person.Message).ToHaveValueAsync("half a thought");
+    }
+
+    [Fact]
+    public async Task A_refused_message_stays_in_the_box_with_a_sentence_beside_it()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        var tooLong = new string('x', 300_000);
+
+        await person.Message.FillAsync(tooLong);
+        await person.Message.PressAsync("Enter");
+
+        await Expect(person.Page.Locator("#composer").GetByRole(AriaRole.Alert).Filter(new() { Visible = true })).ToBeVisibleAsync();
+        Assert.Equal(tooLong.Length, (await person.Message.InputValueAsync()).Length);
+    }
+
+    [Fact]
+    public async Task A_message_written_offline_is_kept_and_sent_when_the_network_is_back()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+
+        await person.Profile.SetOfflineAsync(true);
+        await person.Message.FillAsync("sent from a tunnel");
+        await person.Message.PressAsync("Enter");
+        await Expect(person.Page.GetByText("No connection. Your message is kept")).ToBeVisibleAsync();
+        await Expect(person.Button("Retry")).ToBeVisibleAsync();
+        await Expect(person.Message).ToHaveValueAsync("sent from a tunnel");
+        await person.Profile.SetOfflineAsync(false);
+
+        await Expect(person.Page.Locator("article[data-role=user]").Last).ToContainTextAsync("sent from a tunnel");
+        await Expect(person.Message).ToHaveValueAsync("");
+        await person.AnswerBecomesAsync("completed");
+        await Expect(person.Page.Locator("article[data-role=user]")).ToHaveCountAsync(2);
+    }
+
+    [Fact]
+    public async Task A_message_whose_acknowledgement_was_lost_is_stored_once()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var lose = true;
+        await person.Page.RouteAsync("**/conversations/*/messages", async route =>
+        {
+            if (!lose)
+            {
+                await route.ContinueAsync();
+                return;
+            }
+
+            lose = false;
+            await route.FetchAsync();
+            await route.AbortAsync();
+        });
+
+        await person.Message.FillAsync("only once");
+        await person.Message.PressAsync("Enter");
+        // It is there all the same, and comes with the transcript.
+        await Expect(person.Message).ToHaveValueAsync("");
+
+        await person.AnswerBecomesAsync("completed");
+        await person.Page.ReloadAsync();
+        await Expect(person.Page.Locator("article[data-role=user]")).ToHaveCountAsync(2);
+    }
+
+    [Fact]
+    public async Task Polling_takes_over_where_sockets_are_blocked()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.Page.RouteWebSocketAsync("**/realtime", socket => _ = socket.CloseAsync());
+
+        await person.SayAsync("markdown");
+
+        await Expect(person.Page.Locator("#connection")).ToHaveAttributeAsync("data-state", "polling", new() { Timeout = 60_000 });
+        await Expect(person.LastAnswer).ToHaveAttributeAsync("data-status", "completed", new() { Timeout = 60_000 });
+        var read = await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync();
+        await person.Page.ReloadAsync();
+        Assert.Equal(read, await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync());
+    }
+
+    [Fact]
+    public async Task A_cut_in_the_middle_of_an_answer_loses_and_doubles_nothing()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+
+        await person.SayAsync("markdown");
+        await Expect(person.LastAnswer).ToContainTextAsync("Heading 1");
+        await person.Profile.SetOfflineAsync(true);
+        await Expect(person.Page.Locator("#connection")).Not.ToHaveAttributeAsync("data-state", "connected");
+        await person.Profile.SetOfflineAsync(false);
+
+        await Expect(person.LastAnswer).ToHaveAttributeAsync("data-status", "completed", new() { Timeout = 60_000 });
+        var read = await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync();
+        await person.Page.ReloadAsync();
+        Assert.Equal(read, await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync());
+    }
+}

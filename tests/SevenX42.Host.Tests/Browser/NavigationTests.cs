@@ -1,0 +1,150 @@
+using Microsoft.Playwright;
+using static Microsoft.Playwright.Assertions;
+
+namespace SevenX42.Host.Tests.Browser;
+
+/// <summary>Getting around: by keyboard, on a phone, up and down a long conversation.</summary>
+[Collection(BrowserTests.Name)]
+public sealed class NavigationTests(Chromium chromium, RunningApp app)
+{
+    [Fact]
+    public async Task The_first_tab_stop_skips_to_the_conversation()
+    {
+        // A page where nothing takes the focus by itself.
+        await using var person = await Person.ArriveAsync(chromium, app.Address, "/nothing/here");
+
+        await person.Page.Keyboard.PressAsync("Tab");
+        await Expect(person.Page.GetByRole(AriaRole.Link, new() { Name = "Skip to the conversation" })).ToBeFocusedAsync();
+        await person.Page.Keyboard.PressAsync("Enter");
+
+        await Expect(person.Page.Locator("#main")).ToBeFocusedAsync();
+    }
+
+    [Fact]
+    public async Task Shortcuts_lead_to_search_a_new_chat_the_composer_and_their_own_list()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var keyboard = person.Page.Keyboard;
+
+        await keyboard.PressAsync("Control+k");
+        await Expect(person.Page.GetByRole(AriaRole.Searchbox)).ToBeFocusedAsync();
+        await person.Page.Locator("#main").FocusAsync();
+        await keyboard.PressAsync("/");
+        await Expect(person.Message).ToBeFocusedAsync();
+        await Expect(person.Message).ToHaveValueAsync("");
+        await person.Page.Locator("#main").FocusAsync();
+        await keyboard.PressAsync("?");
+        await Expect(person.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
+        await keyboard.PressAsync("Escape");
+        await Expect(person.Page.GetByRole(AriaRole.Dialog)).ToBeHiddenAsync();
+        await keyboard.PressAsync("Control+Shift+o");
+        await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+        await Expect(person.Message).ToBeFocusedAsync();
+    }
+
+    [Fact]
+    public async Task On_a_phone_the_sidebar_keeps_the_focus_until_escape_puts_it_away()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address, options: Person.Phone);
+        var drawer = person.Page.GetByRole(AriaRole.Dialog, new() { Name = "Sidebar" });
+
+        await person.Button("Open sidebar").ClickAsync();
+        await Expect(drawer).ToBeVisibleAsync();
+        await Expect(person.Button("Close sidebar")).ToBeFocusedAsync();
+        for (var i = 0; i < 12; i++)
+        {
+            await person.Page.Keyboard.PressAsync("Tab");
+            Assert.False(await person.Page.EvaluateAsync<bool>("document.querySelector('#main').contains(document.activeElement)"));
+        }
+
+        await person.Page.Keyboard.PressAsync("Escape");
+        await Expect(person.Page.Locator("#drawer")).ToBeHiddenAsync();
+        await Expect(person.Button("Open sidebar")).ToBeFocusedAsync();
+    }
+
+    [Fact]
+    public async Task On_a_phone_choosing_a_conversation_puts_the_sidebar_away()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address, options: Person.Phone);
+        await person.SayAsync("first of two");
+        await person.AnswerBecomesAsync("completed");
+        await person.Button("Open sidebar").ClickAsync();
+        await person.Button("New chat").ClickAsync();
+        await Expect(person.Page.Locator("#drawer")).ToBeHiddenAsync();
+        await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+
+        await person.Button("Open sidebar").ClickAsync();
+        await person.Page.Locator("#conversations a").First.ClickAsync();
+
+        await Expect(person.Page.Locator("#drawer")).ToBeHiddenAsync();
+        await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("first of two");
+    }
+
+    [Fact]
+    public async Task The_view_follows_the_text_stays_when_one_scrolls_up_and_a_button_leads_back()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("markdown");
+        await person.AnswerBecomesAsync("completed");
+
+        await person.SayAsync("long");
+        await Expect(person.LastAnswer.Locator("[data-block]")).Not.ToHaveCountAsync(0);
+        await Eventually(person, "scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop < 4 && scroller.scrollTop > 0");
+        var jump = person.Button("Jump to latest");
+        await Expect(jump).ToBeHiddenAsync();
+
+        await person.Page.Mouse.MoveAsync(800, 400);
+        await person.Page.Mouse.WheelAsync(0, -500);
+        await Expect(jump).ToBeVisibleAsync();
+        var (top, length) = await ReadAsync(person);
+        await Eventually(person, $"scroller.scrollHeight > {length} + 100");
+        Assert.Equal(top, (await ReadAsync(person)).Top, 2.0);
+
+        await jump.ClickAsync();
+        await Expect(jump).ToBeHiddenAsync();
+        await Eventually(person, "scroller.scrollHeight - scroller.clientHeight - scroller.scrollTop < 4");
+        await person.Stop.ClickAsync();
+    }
+
+    [Fact]
+    public async Task Nothing_is_wider_than_the_screen_from_a_small_phone_to_a_large_desktop()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("markdown");
+        await person.AnswerBecomesAsync("completed");
+
+        foreach (var width in (int[])[320, 390, 768, 1024, 1440, 1920])
+        {
+            await person.Page.SetViewportSizeAsync(width, 800);
+            Assert.Equal(0, await person.Page.EvaluateAsync<int>("Math.max(0, document.documentElement.scrollWidth - innerWidth, ...[...document.querySelectorAll('#main, #scroller, #composer')].map(e => e.scrollWidth - e.clientWidth))"));
+        }
+    }
+
+    [Fact]
+    public async Task Searching_while_typing_is_one_step_back()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("zebra crossing");
+        await person.AnswerBecomesAsync("completed");
+        var conversation = person.Page.Url;
+
+        await person.Page.GetByRole(AriaRole.Searchbox).PressSequentiallyAsync("zebra", new() { Delay = 150 });
+        await Expect(person.Page.Locator("main mark").First).ToHaveTextAsync("zebra");
+        await Expect(person.Page.GetByRole(AriaRole.Searchbox)).ToBeFocusedAsync();
+        await person.Page.GoBackAsync();
+
+        await Expect(person.Page).ToHaveURLAsync(conversation);
+        await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("zebra crossing");
+    }
+
+    private static Task<IJSHandle> Eventually(Person person, string condition) =>
+        person.Page.WaitForFunctionAsync($"() => {{ const scroller = document.querySelector('#scroller'); return {condition}; }}");
+
+    private static async Task<(double Top, double Length)> ReadAsync(Person person)
+    {
+        var read = await person.Page.EvaluateAsync<double[]>("() => { const s = document.querySelector('#scroller'); return [s.scrollTop, s.scrollHeight]; }");
+        return (read[0], read[1]);
+    }
+}

@@ -1,0 +1,94 @@
+using System.Collections.Concurrent;
+using Deque.AxeCore.Commons;
+using Deque.AxeCore.Playwright;
+using Microsoft.Playwright;
+
+namespace SevenX42.Host.Tests.Browser;
+
+/// <summary>
+/// Somebody at a browser of their own. Whatever they do, no script may fail and the content security policy may not be
+/// violated; both are checked when they leave.
+/// </summary>
+internal sealed class Person : IAsyncDisposable
+{
+    private readonly ConcurrentQueue<string> _faults = new();
+    private readonly IBrowserContext _profile;
+    private readonly Uri _address;
+
+    private Person(IBrowserContext profile, Uri address) => (_profile, _address) = (profile, address);
+
+    /// <summary>The first tab.</summary>
+    public IPage Page { get; private set; } = null!;
+
+    public IBrowserContext Profile => _profile;
+
+    public ILocator Message => Page.GetByRole(AriaRole.Textbox, new() { Name = "Message", Exact = true });
+
+    public ILocator Send => Button("Send");
+
+    public ILocator Stop => Button("Stop");
+
+    public ILocator LastAnswer => Page.Locator("article[data-role=assistant]").Last;
+
+    /// <summary>A person who has opened the address.</summary>
+    public static async Task<Person> ArriveAsync(Chromium chromium, Uri address, string path = "/", BrowserNewContextOptions? options = null)
+    {
+        var person = new Person(await chromium.NewProfileAsync(options ?? Desktop), address);
+        person.Page = await person.OpenTabAsync(path);
+        return person;
+    }
+
+    public static BrowserNewContextOptions Desktop => new() { ViewportSize = new() { Width = 1440, Height = 900 } };
+
+    public static BrowserNewContextOptions Phone => new()
+    {
+        ViewportSize = new() { Width = 390, Height = 844 },
+        HasTouch = true,
+        IsMobile = true,
+    };
+
+    public static BrowserNewContextOptions WithoutScripts => new() { ViewportSize = new() { Width = 1440, Height = 900 }, JavaScriptEnabled = false };
+
+    public ILocator Button(string name) => Page.GetByRole(AriaRole.Button, new() { Name = name, Exact = true });
+
+    public async Task<IPage> OpenTabAsync(string path)
+    {
+        var page = await _profile.NewPageAsync();
+        page.SetDefaultTimeout(20_000);
+        page.PageError += (_, error) => _faults.Enqueue(error);
+        page.Console += (_, message) =>
+        {
+            // Answers that refuse and requests that get lost are what tests ask for; everything else is ours.
+            if (message.Type is "error" && !message.Text.StartsWith("Failed to load resource", StringComparison.Ordinal)
+                && !message.Text.StartsWith("htmx: htmx:error: Failed to fetch", StringComparison.Ordinal)
+                && !message.Text.StartsWith("WebSocket connection to", StringComparison.Ordinal))
+                _faults.Enqueue(message.Text);
+        };
+        await page.GotoAsync(new Uri(_address, path).ToString());
+        return page;
+    }
+
+    /// <summary>Sends a message and waits until the page shows it.</summary>
+    public async Task SayAsync(string text)
+    {
+        await Message.FillAsync(text);
+        await Message.PressAsync("Enter");
+        await Assertions.Expect(Page.Locator("article[data-role=user]").Last).ToContainTextAsync(text);
+    }
+
+    /// <summary>Waits until the last answer is stored as this.</summary>
+    public Task AnswerBecomesAsync(string status) => Assertions.Expect(LastAnswer).ToHaveAttributeAsync("data-status", status);
+
+    /// <summary>The accessibility rules the page breaks now, one per line; empty when it breaks none.</summary>
+    public async Task<string> AccessibilityFaultsAsync()
+    {
+        AxeResult result = await Page.RunAxe();
+        return string.Join('\n', result.Violations.Select(v => $"{v.Id}: {string.Join(", ", v.Nodes.Select(n => n.Target))}"));
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _profile.DisposeAsync();
+        Assert.Empty(_faults);
+    }
+}

@@ -1,0 +1,59 @@
+using Microsoft.Playwright;
+using SevenX42.Testing;
+using static Microsoft.Playwright.Assertions;
+
+namespace SevenX42.Host.Tests.Browser;
+
+/// <summary>Two tabs of one person show the same.</summary>
+[Collection(BrowserTests.Name)]
+public sealed class TabsTests(Chromium chromium, RunningApp app)
+{
+    [Fact]
+    public async Task What_is_sent_in_one_tab_streams_in_the_other_and_can_be_stopped_there()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var other = await person.OpenTabAsync(new Uri(person.Page.Url).PathAndQuery);
+
+        await person.SayAsync("long");
+
+        var answer = other.Locator("article[data-role=assistant]").Last;
+        await Expect(other.Locator("article[data-role=user]").Last).ToContainTextAsync("long");
+        await Expect(answer).ToHaveAttributeAsync("aria-busy", "true");
+        await Expect(answer).ToContainTextAsync("I am the demo model");
+        await other.GetByRole(AriaRole.Button, new() { Name = "Stop", Exact = true }).ClickAsync();
+        await person.AnswerBecomesAsync("stopped");
+        await Expect(answer).ToHaveAttributeAsync("data-status", "stopped");
+        // The one hears of the end a moment before the other; then both show what is stored.
+        await Eventually.TrueAsync(async () =>
+            await answer.Locator("[data-blocks]").InnerHTMLAsync() == await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync());
+    }
+
+    [Fact]
+    public async Task A_new_title_and_a_deletion_reach_the_other_tab()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var other = await person.OpenTabAsync(new Uri(person.Page.Url).PathAndQuery);
+
+        await person.Button("Conversation settings").ClickAsync();
+        await person.Page.GetByRole(AriaRole.Textbox, new() { Name = "Title" }).FillAsync("A better title");
+        await person.Button("Save").ClickAsync();
+
+        await Expect(person.Page.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("A better title");
+        await Expect(other.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("A better title");
+        await Expect(other.Locator("#conversations")).ToContainTextAsync("A better title");
+
+        await person.Button("Conversation settings").ClickAsync();
+        await person.Button("Delete").ClickAsync();
+        await Expect(person.Page.Locator("#conversations")).Not.ToContainTextAsync("A better title");
+        await Expect(other.Locator("#conversations")).Not.ToContainTextAsync("A better title");
+        await Expect(other.GetByText("This conversation was deleted.")).ToBeVisibleAsync();
+
+        await person.Button("Undo").ClickAsync();
+        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("A better title");
+        await Expect(other.Locator("#conversations")).ToContainTextAsync("A better title");
+    }
+}
