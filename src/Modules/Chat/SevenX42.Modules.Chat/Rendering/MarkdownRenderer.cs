@@ -26,6 +26,8 @@ internal sealed class MarkdownRenderer
         .DisableHtml()
         .Build();
 
+    private static readonly string[] Schemes = ["http://", "https://", "mailto:"];
+
     private readonly HtmlSanitizer _sanitizer = AllowList.Create();
 
     /// <summary>The document's top-level blocks as safe HTML. Joined, they are the whole rendering.</summary>
@@ -68,10 +70,20 @@ internal sealed class MarkdownRenderer
 
     private static void WriteLink(HtmlRenderer renderer, string? url, Action<HtmlRenderer> content)
     {
+        // Out, or nowhere: a relative address would lead into this application.
+        if (!LeadsOut(url))
+        {
+            content(renderer);
+            return;
+        }
+
         renderer.Write("<a href=\"").WriteEscapeUrl(url ?? "").Write("\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">");
         content(renderer);
         renderer.Write("</a>");
     }
+
+    private static bool LeadsOut(string? url) =>
+        Schemes.Any(scheme => url?.StartsWith(scheme, StringComparison.OrdinalIgnoreCase) is true);
 
     private sealed class LinkRenderer : HtmlObjectRenderer<LinkInline>
     {
