@@ -13,11 +13,11 @@ public sealed class ConversationProjectorTests
 
     [Fact]
     public void A_page_of_any_position_and_the_events_after_it_make_what_is_true() =>
-        Gen.Int[0, int.MaxValue - 1].Sample(seed => Follow(seed, forgets: false), iter: 100, threads: 2);
+        Gen.Int[0, int.MaxValue - 1].Sample(seed => Follow(seed, forgets: false), iter: 60, threads: 2);
 
     [Fact]
     public void A_log_that_has_forgotten_its_beginning_changes_nothing_about_that() =>
-        Gen.Int[0, int.MaxValue - 1].Sample(seed => Follow(seed, forgets: true), iter: 100, threads: 2);
+        Gen.Int[0, int.MaxValue - 1].Sample(seed => Follow(seed, forgets: true), iter: 60, threads: 2);
 
     private static void Follow(int seed, bool forgets)
     {
