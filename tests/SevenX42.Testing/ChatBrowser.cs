@@ -10,6 +10,9 @@ namespace SevenX42.Testing;
 /// <summary>A person at the real application: cookies, antiforgery token, htmx's headers. No scripts.</summary>
 public sealed class ChatBrowser : IDisposable
 {
+    /// <summary>What people type who don't care.</summary>
+    public const string Password = "seven little words suffice";
+
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
     private readonly HttpClient _http;
     private string? _token;
@@ -36,9 +39,46 @@ public sealed class ChatBrowser : IDisposable
         using var response = await PostAsync("/conversations", ("messageId", id.ToString()), ("text", text), ("model", model));
         if (response.StatusCode != HttpStatusCode.OK || response.Headers.GetValues("HX-Redirect").Single() != $"/c/{id:D}")
             throw new InvalidOperationException($"{response.StatusCode}: {await response.Content.ReadAsStringAsync(Cancellation)}");
-        // The page that was rendered for nobody had nobody's token.
-        _token = null;
+        ForgetToken();
         return id;
+    }
+
+    /// <summary>Makes an account; a guest keeps what they have.</summary>
+    public async Task SignUpAsync(string email, string password = Password, string displayName = "Somebody")
+    {
+        ForgetToken();
+        using var response = await PostAsync("/signup", ("displayName", displayName), ("email", email), ("password", password));
+        EnsureRedirect(response);
+    }
+
+    /// <summary>Signs in.</summary>
+    public async Task SignInAsync(string email, string password = Password)
+    {
+        ForgetToken();
+        using var response = await PostAsync("/signin", ("email", email), ("password", password));
+        EnsureRedirect(response);
+    }
+
+    /// <summary>Uploads a file and returns its id.</summary>
+    public async Task<Guid> UploadAsync(byte[] content, string fileName)
+    {
+        using var form = new MultipartFormDataContent { { new ByteArrayContent(content), "file", fileName } };
+        using var response = await PostAsync("/media/assets", form);
+        response.EnsureSuccessStatusCode();
+        return Guid.Parse(response.Headers.Location!.OriginalString.Split('/')[^1]);
+    }
+
+    /// <summary>Sends what no form sends, with the page's token.</summary>
+    public async Task<HttpResponseMessage> SendAsync(HttpMethod method, string path, params (string Name, string Value)[] fields)
+    {
+        using var request = new HttpRequestMessage(method, path);
+        if (method != HttpMethod.Get && method != HttpMethod.Head)
+        {
+            request.Content = new FormUrlEncodedContent(fields.Select(f => KeyValuePair.Create(f.Name, f.Value)));
+            request.Headers.Add("X-CSRF-TOKEN", await TokenAsync());
+        }
+
+        return await _http.SendAsync(request, Cancellation);
     }
 
     /// <summary>Submits a form as htmx does.</summary>
@@ -67,6 +107,10 @@ public sealed class ChatBrowser : IDisposable
         return document.RootElement.Clone();
     }
 
+    /// <summary>Loads the page anew before the next form: somebody else is signed in now.</summary>
+    // A page that was rendered for nobody has nobody's token.
+    public void ForgetToken() => _token = null;
+
     /// <summary>A token for the real-time handshake.</summary>
     public async Task<string> RealtimeTokenAsync()
     {
@@ -94,10 +138,18 @@ public sealed class ChatBrowser : IDisposable
 
     private async Task<HttpResponseMessage> PostAsync(string path, HttpContent? content)
     {
-        _token ??= (await PageAsync("/")).QuerySelector("meta[name=csrf-token]")!.GetAttribute("content");
         using var request = new HttpRequestMessage(HttpMethod.Post, path) { Content = content };
         request.Headers.Add("HX-Request", "true");
-        request.Headers.Add("X-CSRF-TOKEN", _token);
+        request.Headers.Add("X-CSRF-TOKEN", await TokenAsync());
         return await _http.SendAsync(request, Cancellation);
+    }
+
+    private async Task<string> TokenAsync() => _token ??= (await PageAsync("/")).QuerySelector("meta[name=csrf-token]")!.GetAttribute("content")!;
+
+    private void EnsureRedirect(HttpResponseMessage response)
+    {
+        if (response.StatusCode != HttpStatusCode.OK || !response.Headers.Contains("HX-Redirect"))
+            throw new InvalidOperationException($"{response.RequestMessage!.RequestUri} answered {response.StatusCode}");
+        ForgetToken();
     }
 }
