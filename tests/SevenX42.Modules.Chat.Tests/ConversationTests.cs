@@ -91,6 +91,29 @@ public sealed class ConversationTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_message_to_a_branch_that_is_not_there_is_refused_and_nothing_is_lost()
+    {
+        var id = await _browser.BeginAsync("Hello");
+        await _browser.FinishedAsync(id);
+        var mine = ChatBrowser.NewId().ToString();
+        foreach (var parent in (string[])[ChatBrowser.NewId().ToString(), id.ToString()])
+        {
+            using var refused = await _browser.PostAsync($"/conversations/{id}/messages", ("messageId", mine), ("parentId", parent), ("text", "My text"));
+            Assert.Equal(HttpStatusCode.Conflict, refused.StatusCode);
+            Assert.Contains("your text is kept", await refused.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        }
+
+        using var branch = await _browser.PostAsync($"/conversations/{id}/branch", ("messageId", mine));
+        Assert.Equal(HttpStatusCode.Conflict, branch.StatusCode);
+        Assert.Equal(2, (await _browser.PageAsync($"/c/{id}")).QuerySelectorAll("article").Length);
+
+        // The same text, under the same id, goes where the conversation is now.
+        using var sent = await _browser.PostAsync($"/conversations/{id}/messages", ("messageId", mine), ("text", "My text"));
+        Assert.Equal(HttpStatusCode.OK, sent.StatusCode);
+        Assert.Equal(4, (await _browser.FinishedAsync(id)).QuerySelectorAll("article").Length);
+    }
+
+    [Fact]
     public async Task A_stranger_finds_nothing_of_a_conversation()
     {
         var id = await _browser.BeginAsync("Secret");
