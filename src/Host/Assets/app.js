@@ -7,6 +7,8 @@ import { follow } from "./scrolling.js";
 import { startShell } from "./shell.js";
 
 document.documentElement.classList.add("js");
+// So that "Today" begins at the person's midnight.
+document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;max-age=31536000;samesite=lax`;
 startShell(htmx);
 follow();
 goLive(htmx);

@@ -9,7 +9,8 @@ namespace SevenX42.Modules.Chat.Features.Conversations;
 
 /// <summary>Lists conversations: the pinned ones, then by the day of their last message; loads on from a cursor.</summary>
 /// <param name="After">Cursor of the page before; null for the first.</param>
-internal sealed record ListConversations(string? After) : IChatQuery<ConversationListVm>;
+/// <param name="Zone">Whose days count.</param>
+internal sealed record ListConversations(string? After, TimeZoneInfo Zone) : IChatQuery<ConversationListVm>;
 
 internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUser user, SevenX42.Realtime.IChannelLog log, TimeProvider time)
     : IRequestHandler<ListConversations, Result<ConversationListVm>>
@@ -38,15 +39,19 @@ internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUs
             page = page.Where(c => c.UpdatedAt < after.UpdatedAt || (c.UpdatedAt == after.UpdatedAt && c.Id < after.Id));
         var recent = await page.OrderByDescending(c => c.UpdatedAt).ThenByDescending(c => c.Id).Take(PageSize + 1)
             .Select(c => new { c.Id, c.Title, c.UpdatedAt }).ToListAsync(cancellationToken);
-        var today = DateOnly.FromDateTime(time.GetUtcNow().UtcDateTime);
+        var today = DayOf(time.GetUtcNow(), request.Zone);
+        // A group that the page before has begun goes on without its name.
+        var begun = cursor is null ? null : NameOf(DayOf(cursor.UpdatedAt, request.Zone), today);
         groups.AddRange(recent.Take(PageSize)
-            .GroupBy(c => Day(DateOnly.FromDateTime(c.UpdatedAt.UtcDateTime), today))
-            .Select(g => new ConversationGroupVm(g.Key, [.. g.Select(c => new ConversationItemVm(c.Id, c.Title, false))])));
+            .GroupBy(c => NameOf(DayOf(c.UpdatedAt, request.Zone), today))
+            .Select(g => new ConversationGroupVm(g.Key == begun ? null : g.Key, [.. g.Select(c => new ConversationItemVm(c.Id, c.Title, false))])));
         var next = recent.Count > PageSize ? new Cursor(recent[PageSize - 1].UpdatedAt, recent[PageSize - 1].Id).ToString() : null;
         return new ConversationListVm(Channels.OfUser(owner), position.ToString(), groups, next);
     }
 
-    private static string Day(DateOnly day, DateOnly today) => (today.DayNumber - day.DayNumber) switch
+    private static DateOnly DayOf(DateTimeOffset moment, TimeZoneInfo zone) => DateOnly.FromDateTime(TimeZoneInfo.ConvertTime(moment, zone).DateTime);
+
+    private static string NameOf(DateOnly day, DateOnly today) => (today.DayNumber - day.DayNumber) switch
     {
         <= 0 => "Today",
         1 => "Yesterday",
@@ -71,9 +76,9 @@ internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUs
 
 internal static class ListConversationsEndpoint
 {
-    public static async Task<IResult> Get(string? after, ISender sender)
+    public static async Task<IResult> Get(string? after, ISender sender, HttpContext http)
     {
-        var result = await sender.Send(new ListConversations(after));
+        var result = await sender.Send(new ListConversations(after, http.Request.TimeZone()));
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
@@ -89,7 +94,9 @@ internal static class ListConversationsEndpoint
 public sealed record ConversationListVm(string Channel, string Position, IReadOnlyList<ConversationGroupVm> Groups, string? After);
 
 /// <summary>Conversations of one day or so.</summary>
-public sealed record ConversationGroupVm(string Name, IReadOnlyList<ConversationItemVm> Conversations);
+/// <param name="Name">What they have in common; null when they go on where the page before ended.</param>
+/// <param name="Conversations">The newest first.</param>
+public sealed record ConversationGroupVm(string? Name, IReadOnlyList<ConversationItemVm> Conversations);
 
 /// <summary>A conversation in the list.</summary>
 public sealed record ConversationItemVm(Guid Id, string Title, bool IsPinned);
