@@ -29,7 +29,7 @@ status=0
 for project in architecture-tests/*.csproj tests/*.Tests/*.csproj; do
   name="$(basename "$project" .csproj)"
   echo "== $name"
-  dotnet test "$project" --no-build -nologo -v quiet --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || status=1
+  dotnet test "$project" --no-build -nologo -v quiet --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || status=1
 done
 
 # One line that sums all projects, from the result files and not from the console.

@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
+using SevenX42.Testing;
 using static Microsoft.Playwright.Assertions;
 
 namespace SevenX42.Host.Tests.Browser;
@@ -172,8 +173,9 @@ public sealed partial class ConversationTests(Chromium chromium, RunningApp app)
         Assert.Contains("```csharp", await ClipboardAsync(person), StringComparison.Ordinal);
 
         await person.LastAnswer.GetByRole(AriaRole.Button, new() { Name = "Copy code" }).First.ClickAsync();
-        await Expect(person.Page.Locator("#announcer")).ToHaveTextAsync("Copied");
-        Assert.StartsWith("/// <summary>Counts the words of a text.</summary>", await ClipboardAsync(person), StringComparison.Ordinal);
+        // "Copied" still stands there from the first.
+        await Eventually.TrueAsync(async () =>
+            (await ClipboardAsync(person)).StartsWith("/// <summary>Counts the words of a text.</summary>", StringComparison.Ordinal));
     }
 
     [Fact]

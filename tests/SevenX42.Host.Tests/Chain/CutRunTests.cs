@@ -133,7 +133,3 @@ public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper outpu
         return (page.AnswerOf(AnswerNumber)?.Blocks.Values.Sum(b => b.Length) ?? 0) / 1.9;
     }
 }
-
-/// <summary>Tests that need the machine for themselves.</summary>
-[CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-public sealed class Alone;

@@ -4,6 +4,8 @@ using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Realtime;
 
+/// <summary>What slow readers cost. Alone, since it weighs the whole process's memory.</summary>
+[Collection(nameof(Alone))]
 public sealed class BackpressureTests
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;

@@ -13,9 +13,6 @@ namespace SevenX42.Host.Tests.Realtime;
 [Collection(nameof(Alone))]
 public sealed class CostTests
 {
-    [CollectionDefinition(nameof(Alone), DisableParallelization = true)]
-    public sealed class Alone;
-
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
