@@ -125,12 +125,12 @@ public sealed class RealtimeClient : IAsyncDisposable
     {
         var id = await SubscribeAsync(channel, position, raw);
         var answer = await NextAsync(m => Is(m, "subbed", id) || Is(m, "denied", id));
-        if (answer.GetProperty("op").GetString() == "denied")
+        if (OpOf(answer) == "denied")
             throw new InvalidOperationException($"Denied: {answer.GetProperty("code").GetString()}.");
         return (answer.GetProperty("c").GetInt32(), answer.GetProperty("pos").GetString()!, answer.GetProperty("recovered").GetBoolean());
 
         static bool Is(JsonElement message, string op, int id) =>
-            message.TryGetProperty("op", out var o) && o.GetString() == op && message.GetProperty("id").GetInt32() == id;
+            OpOf(message) == op && message.GetProperty("id").GetInt32() == id;
     }
 
     /// <summary>Acknowledges a channel up to a sequence number.</summary>
@@ -156,7 +156,7 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     /// <summary>The next message with this <c>op</c>; others are kept for later.</summary>
     public Task<JsonElement> NextAsync(string op) =>
-        NextAsync(m => m.TryGetProperty("op", out var value) && value.GetString() == op);
+        NextAsync(m => OpOf(m) == op);
 
     /// <summary>The next message that fits; others are kept for later.</summary>
     /// <exception cref="TimeoutException">None came.</exception>
@@ -190,7 +190,10 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     /// <summary>The events of the next frame of a channel.</summary>
     public async Task<IReadOnlyList<RealtimeEvent>> EventsAsync(int number) =>
-        Events(await NextAsync(m => m.TryGetProperty("c", out var c) && c.GetInt32() == number && m.TryGetProperty("ev", out _)));
+        Events(await NextAsync(m => ChannelOf(m) == number));
+
+    /// <summary>The channel number of a frame of events; <see langword="null"/> for a control message.</summary>
+    public static int? ChannelOf(JsonElement message) => message.ValueKind is JsonValueKind.Array ? message[0].GetInt32() : null;
 
     /// <summary>What has come and nobody took, without waiting.</summary>
     public IReadOnlyList<JsonElement> Pending()
@@ -210,7 +213,15 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     /// <summary>Reads the events of a frame.</summary>
     public static IReadOnlyList<RealtimeEvent> Events(JsonElement frame) =>
-        [.. frame.GetProperty("ev").EnumerateArray().Select(e => new RealtimeEvent(e[0].GetInt64(), e[1].GetString()!, e[2]))];
+        EventsIn(frame.EnumerateArray().Skip(1));
+
+    /// <summary>Reads events as they stand in frames and in the answers to polls: <c>[seq,"type",data]</c>.</summary>
+    public static IReadOnlyList<RealtimeEvent> EventsIn(IEnumerable<JsonElement> events) =>
+        [.. events.Select(e => new RealtimeEvent(e[0].GetInt64(), e[1].GetString()!, e[2]))];
+
+    /// <summary>The kind of a control message; <see langword="null"/> for a frame of events.</summary>
+    public static string? OpOf(JsonElement message) =>
+        message.ValueKind is JsonValueKind.Object && message.TryGetProperty("op", out var op) ? op.GetString() : null;
 
     /// <summary>Cuts the connection without a word.</summary>
     public void Abort() => _socket.Abort();
@@ -275,11 +286,11 @@ public sealed class RealtimeClient : IAsyncDisposable
 
     private async Task TakeAsync(JsonElement message)
     {
-        var op = message.TryGetProperty("op", out var value) ? value.GetString() : null;
+        var op = OpOf(message);
         _inbox.Writer.TryWrite(message);
         if (op == "beat" && AnswersBeats)
             await SendAsync("""{"op":"beat"}""");
-        else if (op is null && Acknowledges)
-            await AcknowledgeAsync(message.GetProperty("c").GetInt32(), message.GetProperty("ev").EnumerateArray().Last()[0].GetInt64());
+        else if (ChannelOf(message) is { } number && Acknowledges)
+            await AcknowledgeAsync(number, Events(message)[^1].Seq);
     }
 }

@@ -1,6 +1,6 @@
 import Alpine from "@alpinejs/csp";
 import { $, $$, announce, on, toast } from "./dom.js";
-import { applyDelta, createRealtime, dropBlocks, forgetDeltas } from "./realtime.js";
+import { applyDelta, applyMore, createRealtime, dropBlocks, forgetDeltas } from "./realtime.js";
 
 const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
 const progress = {
@@ -49,6 +49,7 @@ export function goLive(htmx) {
 
   const events = {
     delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
+    "+": (_, [n, text]) => applyMore($(`#m-${n} [data-blocks]`), text),
     begin: (_, [n, block]) => dropBlocks($(`#m-${n} [data-blocks]`), block),
     think: (_, [n, offset, text]) => {
       const element = $(`#m-${n} [data-think]`);

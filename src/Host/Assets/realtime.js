@@ -250,11 +250,12 @@ export function createRealtime({
       lived = true;
       failures = 0;
     }
-    if (message.ev) {
-      const watch = byNumber.get(message.c);
+    if (Array.isArray(message)) {
+      const [number, ...events] = message;
+      const watch = byNumber.get(number);
       if (!watch) return;
-      deliver(watch, message.ev);
-      if (byNumber.get(message.c) === watch) acknowledge(watch, data.length);
+      deliver(watch, events);
+      if (byNumber.get(number) === watch) acknowledge(watch, data.length);
       return;
     }
     handlers[message.op]?.(message);
@@ -476,8 +477,17 @@ export function applyDelta(container, deltas) {
     // The page may have come with the block's beginning. A sanitiser wrote that as the DOM writes it.
     blocks[block] ??= container.querySelector(`:scope > [data-block="${block}"]`)?.innerHTML ?? "";
     blocks[block] = patch(blocks[block], keep, inserted, keepEnd);
+    blocks.caret = [block, keep + inserted.length, keepEnd];
     changed.get(container).add(block);
   }
+}
+
+/** Inserts more text where the last delta of a container ended. */
+export function applyMore(container, inserted) {
+  if (!container) return;
+  const { caret } = texts.get(container) ?? [];
+  if (!caret) throw new RangeError("more for a delta that never came");
+  applyDelta(container, [[caret[0], caret[1], inserted, caret[2]]]);
 }
 
 /** The blocks of a container from this one on are void. */

@@ -608,7 +608,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
     /// <summary>Copies a message together, with the queued ones that follow on the same channel. Under the gate.</summary>
     private byte[] Compose(Outgoing first, out int length)
     {
-        const int envelope = 32;
+        const int envelope = 16;
         if (first.Viewer is not { } viewer)
         {
             length = first.Frame.Length;
@@ -632,11 +632,10 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
         }
 
         var bytes = ArrayPool<byte>.Shared.Rent(size);
-        """{"c":"""u8.CopyTo(bytes);
-        Utf8Formatter.TryFormat(viewer.Number, bytes.AsSpan(5), out var digits);
-        length = 5 + digits;
-        ""","ev":["""u8.CopyTo(bytes.AsSpan(length));
-        length += 7;
+        bytes[0] = (byte)'[';
+        Utf8Formatter.TryFormat(viewer.Number, bytes.AsSpan(1), out var digits);
+        length = 1 + digits;
+        bytes[length++] = (byte)',';
         Append(bytes, ref length, first.Frame);
         for (; more > 0; more--)
         {
@@ -645,8 +644,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             _queuedFrames--;
         }
 
-        "]}"u8.CopyTo(bytes.AsSpan(length));
-        length += 2;
+        bytes[length++] = (byte)']';
         return bytes;
 
         static void Append(byte[] bytes, ref int length, SharedFrame frame)

@@ -5,7 +5,7 @@ using SevenX42.Realtime;
 namespace SevenX42.Host.Realtime;
 
 /// <summary>
-/// Bytes encoded once and sent to many: the elements of an <c>ev</c> array, or a whole control message. Counted references,
+/// Bytes encoded once and sent to many: the events of a frame, or a whole control message. Counted references,
 /// pooled: a delivered frame allocates nothing.
 /// </summary>
 internal sealed class SharedFrame

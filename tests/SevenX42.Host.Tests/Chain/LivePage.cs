@@ -24,9 +24,6 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
     /// <summary>How often the page had to be fetched whole.</summary>
     public int Loads { get; private set; }
 
-    /// <summary>Bytes of HTML that deltas brought.</summary>
-    public long InsertedCharacters { get; private set; }
-
     /// <summary>The answer with this number; null while the page shows none.</summary>
     public Answer? AnswerOf(int number) => _answers.GetValueOrDefault(number);
 
@@ -70,13 +67,8 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
     {
         switch (type)
         {
-            case "begin" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
-                foreach (var block in answer.Blocks.Keys.Where(b => b >= data[1].GetInt32()).ToList())
-                    answer.Blocks.Remove(block);
-                break;
-            case "delta" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
-                foreach (var delta in data.EnumerateArray().Skip(1))
-                    Apply(answer, delta);
+            case var _ when StreamedBlocks.Takes(type) && _answers.TryGetValue(data[0].GetInt32(), out var answer):
+                answer.Blocks.Take(type, data);
                 break;
             case "think" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
                 Assert.InRange(data[1].GetInt32(), 0, answer.Reasoning.Length);
@@ -102,15 +94,6 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
         }
     }
 
-    private void Apply(Answer answer, JsonElement delta)
-    {
-        var (block, keep, inserted, keepEnd) = (delta[0].GetInt32(), delta[1].GetInt32(), delta[2].GetString()!, delta[3].GetInt32());
-        var html = answer.Blocks.GetValueOrDefault(block, "");
-        Assert.True(keep + keepEnd <= html.Length, $"A delta keeps {keep} and {keepEnd} of the {html.Length} characters of block {block}.");
-        answer.Blocks[block] = string.Concat(html.AsSpan(0, keep), inserted, html.AsSpan(html.Length - keepEnd));
-        InsertedCharacters += inserted.Length;
-    }
-
     private void Show(IElement article)
     {
         var number = int.Parse(article.Id!.AsSpan(2), CultureInfo.InvariantCulture);
@@ -122,7 +105,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
             Streamed = _answers.GetValueOrDefault(number)?.Streamed,
         };
         foreach (var block in article.QuerySelectorAll("[data-blocks] > [data-block]"))
-            answer.Blocks[int.Parse(block.GetAttribute("data-block")!, CultureInfo.InvariantCulture)] = block.InnerHtml;
+            answer.Blocks.Show(int.Parse(block.GetAttribute("data-block")!, CultureInfo.InvariantCulture), block.InnerHtml);
         _answers[number] = answer;
     }
 
@@ -130,7 +113,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
     {
         public string Id { get; } = id;
 
-        public SortedDictionary<int, string> Blocks { get; } = [];
+        public StreamedBlocks Blocks { get; } = new();
 
         public string Status { get; set; } = "";
 
@@ -145,7 +128,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
         public string? Streamed { get; set; }
 
         /// <summary>The blocks, one after the other, as a browser would write them.</summary>
-        public string Html => string.Concat(Blocks.Values.Select(Serialised));
+        public string Html => string.Concat(Blocks.Blocks.Select(Serialised));
 
         private static string Serialised(string html)
         {

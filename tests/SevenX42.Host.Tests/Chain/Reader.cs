@@ -53,14 +53,14 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
         }
 
         var message = await _socket!.NextAsync(_ => true);
-        if (message.TryGetProperty("ev", out _) && message.GetProperty("c").GetInt32() == _channel)
+        if (RealtimeClient.ChannelOf(message) == _channel)
         {
             var loads = page.Loads;
             await page.TakeAsync(RealtimeClient.Events(message));
             if (page.Loads > loads)
                 await SubscribeAsync();
         }
-        else if (message.TryGetProperty("op", out var op) && op.GetString() == "reset")
+        else if (RealtimeClient.OpOf(message) == "reset")
         {
             await page.LoadAsync();
             await SubscribeAsync();
@@ -143,7 +143,7 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
         {
             var loads = page.Loads;
             List<RealtimeEvent> events =
-                [.. channel.GetProperty("ev").EnumerateArray().Select(e => new RealtimeEvent(e[0].GetInt64(), e[1].GetString()!, e[2]))];
+                RealtimeClient.EventsIn(channel.GetProperty("ev").EnumerateArray());
             if (events.Count > 0)
                 await page.TakeAsync(events);
             if (page.Loads == loads)

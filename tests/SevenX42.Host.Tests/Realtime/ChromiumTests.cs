@@ -204,8 +204,17 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
                 for (let step = 0; step < 25; step++) {
                   const block = random(Math.min(blocks.length + 1, 6));
                   const next = html();
-                  client.applyDelta(container, [delta(block, blocks[block] ?? "", next)]);
+                  const [, keep, inserted, keepEnd] = delta(block, blocks[block] ?? "", next);
+                  // Nearly always the inserted text comes in pieces: all but the first go on where the one before ended.
+                  const cut = random(inserted.length + 1);
+                  client.applyDelta(container, [[block, keep, inserted.slice(0, cut), keepEnd]]);
+                  client.applyMore(container, inserted.slice(cut));
                   blocks[block] = next;
+                  if (random(20) === 0) {
+                    const first = random(blocks.length + 1);
+                    client.dropBlocks(container, first);
+                    blocks.fill("", first);
+                  }
                   if (random(3) === 0) await frame();
                 }
                 await frame();

@@ -372,7 +372,7 @@ public sealed class PollingTests
         channel.GetProperty("ch").GetString()!,
         channel.TryGetProperty("pos", out var position) ? position.GetString() : null,
         channel.TryGetProperty("recovered", out var recovered) && recovered.GetBoolean(),
-        channel.TryGetProperty("ev", out _) ? RealtimeClient.Events(channel) : [],
+        channel.TryGetProperty("ev", out var events) ? RealtimeClient.EventsIn(events.EnumerateArray()) : [],
         channel.TryGetProperty("code", out var code) ? code.GetString() : null);
 
     private sealed record Polled(string Channel, string? Position, bool Recovered, IReadOnlyList<RealtimeEvent> Events, string? Code);

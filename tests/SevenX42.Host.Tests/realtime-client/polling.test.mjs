@@ -68,7 +68,7 @@ test("an answer that comes after the socket does not count twice", async () => {
   resolve(answer({ ch: "room/1", pos: "e:6", recovered: true, ev: [[6, "a", 0]] }));
   await settle();
   assert.deepEqual(seen.events, []);
-  world.socket.push({ c: world.socket.sent[0].id, ev: [[6, "a", 0]] });
+  world.socket.push([world.socket.sent[0].id, [6, "a", 0]]);
   assert.deepEqual(seen.events, [[6, "a", 0]]);
 });
 

@@ -44,14 +44,14 @@ test("events reach the page and move the position", async () => {
   await settle();
   world.socket.accept();
   world.socket.confirm();
-  world.socket.push({ c: 1, ev: [[6, "a", { x: 1 }], [9, "b", null]] });
+  world.socket.push([1, [6, "a", { x: 1 }], [9, "b", null]]);
   assert.deepEqual(seen.events, [[6, "a", { x: 1 }], [9, "b", null]]);
   assert.equal(watch.position, "e2:9");
 });
 
 test("after a cut it subscribes again from where it had come to", async () => {
   await connected();
-  world.socket.push({ c: 1, ev: [[7, "a", 0]] });
+  world.socket.push([1, [7, "a", 0]]);
   world.socket.end();
   await world.pass(1_500);
   assert.equal(world.sockets.length, 2);
@@ -63,7 +63,7 @@ test("after a cut it subscribes again from where it had come to", async () => {
 test("acknowledgements are gathered: one at once, then two a second", async () => {
   await connected();
   for (let seq = 6; seq < 106; seq++) {
-    world.socket.push({ c: 1, ev: [[seq, "a", 0]] });
+    world.socket.push([1, [seq, "a", 0]]);
     await world.pass(33);
   }
   const acks = world.socket.of("ack");
@@ -75,14 +75,14 @@ test("acknowledgements are gathered: one at once, then two a second", async () =
 
 test("a quarter of the window is acknowledged without waiting", async () => {
   await connected();
-  world.socket.push({ c: 1, ev: [[6, "a", 0]] });
-  world.socket.push({ c: 1, ev: [[7, "a", "x".repeat(17_000)]] });
+  world.socket.push([1, [6, "a", 0]]);
+  world.socket.push([1, [7, "a", "x".repeat(17_000)]]);
   assert.deepEqual(world.socket.of("ack").map((a) => a.seq), [6, 7]);
 });
 
 test("a frame without progress is acknowledged too, or the window would never empty", async () => {
   await connected();
-  world.socket.push({ c: 1, ev: [[5, "a", 0]] });
+  world.socket.push([1, [5, "a", 0]]);
   assert.deepEqual(world.socket.of("ack"), [{ op: "ack", c: 1, seq: 5 }]);
 });
 
@@ -91,7 +91,7 @@ test("many channels are acknowledged without breaking the server's rate limit", 
   await connected(...channels);
   const before = world.socket.sent.length;
   for (let round = 0; round < 20; round++) {
-    for (let c = 1; c <= 30; c++) world.socket.push({ c, ev: [[6 + round, "a", 0]] });
+    for (let c = 1; c <= 30; c++) world.socket.push([c, [6 + round, "a", 0]]);
     await world.pass(500);
   }
   assert.ok(world.socket.sent.length - before <= 20 * 10 + 20, `${world.socket.sent.length - before}`);
@@ -131,12 +131,12 @@ test("what cannot be recovered asks the page for the snapshot, and waits for its
   world.socket.confirm(false);
   await world.pass(250);
   assert.deepEqual(seen.resets, ["gap"]);
-  world.socket.push({ c: 1, ev: [[6, "a", 0]] });
+  world.socket.push([1, [6, "a", 0]]);
   assert.deepEqual(seen.events, []);
   rt.watch("room/1", "new:2", seen.handlers);
   assert.deepEqual(world.socket.of("sub").at(-1), { op: "sub", id: 2, ch: "room/1", pos: "new:2" });
   world.socket.confirm();
-  world.socket.push({ c: 2, ev: [[3, "b", 0]] });
+  world.socket.push([2, [3, "b", 0]]);
   assert.deepEqual(seen.events, [[3, "b", 0]]);
 });
 
@@ -170,7 +170,7 @@ test("a handler that fails is reported and begins again from the snapshot", asyn
   await settle();
   world.socket.accept();
   world.socket.confirm();
-  world.socket.push({ c: 1, ev: [[6, "a", 0], [7, "b", 0]] });
+  world.socket.push([1, [6, "a", 0], [7, "b", 0]]);
   await world.pass(250);
   assert.deepEqual(world.faults.map((f) => f.message), ["planted"]);
   assert.deepEqual(seen.resets, ["fault"]);
@@ -180,10 +180,10 @@ test("watching again replaces: what is still on its way for the old is not shown
   await connected();
   const newer = follower();
   rt.watch("room/1", "e:9", newer.handlers);
-  world.socket.push({ c: 1, ev: [[6, "a", 0]] });
+  world.socket.push([1, [6, "a", 0]]);
   world.socket.confirm();
-  world.socket.push({ c: 1, ev: [[7, "b", 0]] });
-  world.socket.push({ c: 2, ev: [[10, "c", 0]] });
+  world.socket.push([1, [7, "b", 0]]);
+  world.socket.push([2, [10, "c", 0]]);
   assert.deepEqual([seen.events, newer.events], [[], [[10, "c", 0]]]);
 });
 
@@ -218,7 +218,7 @@ test("watching anew while events are handled takes effect at once", async () => 
   await settle();
   world.socket.accept();
   world.socket.confirm();
-  world.socket.push({ c: 1, ev: [[6, "a", 0], [7, "b", 0]] });
+  world.socket.push([1, [6, "a", 0], [7, "b", 0]]);
   assert.deepEqual(watched, [6]);
   assert.equal(world.socket.of("ack").length, 0);
   assert.equal(world.socket.of("sub").at(-1).pos, "e:8");
@@ -365,7 +365,7 @@ test("a page that is put aside closes its socket and comes back with it", async 
 test("operations of a later protocol are ignored", async () => {
   await connected();
   world.socket.push({ op: "presence", who: [] });
-  world.socket.push({ c: 99, ev: [[1, "a", 0]] });
+  world.socket.push([99, [1, "a", 0]]);
   assert.deepEqual([seen.events, world.faults], [[], []]);
 });
 

@@ -3,6 +3,7 @@ using CsCheck;
 using SevenX42.Modules.Chat.Infrastructure;
 using SevenX42.Modules.Chat.Rendering;
 using SevenX42.Realtime;
+using SevenX42.Testing;
 
 namespace SevenX42.Modules.Chat.Tests.Infrastructure;
 
@@ -112,7 +113,7 @@ public sealed class ConversationProjectorTests
     {
         private readonly Story _story;
         private readonly Random _random;
-        private readonly Dictionary<int, SortedDictionary<int, string>> _blocks = [];
+        private readonly Dictionary<int, StreamedBlocks> _blocks = [];
         private readonly Dictionary<int, string> _reasoning = [];
 
         public Page(Story story, Random random, long position)
@@ -161,8 +162,10 @@ public sealed class ConversationProjectorTests
         {
             var state = _story.At(position)[number];
             var streaming = Stream(state.Text);
-            var html = state.IsStored ? Renderer.RenderBlocks(state.Text) : [.. Enumerable.Range(0, streaming.BlockCount).Select(streaming.BlockHtml)];
-            _blocks[number] = new(html.Select((h, i) => (h, i)).ToDictionary(b => b.i, b => b.h));
+            IReadOnlyList<string> html = state.IsStored ? Renderer.RenderBlocks(state.Text) : [.. Enumerable.Range(0, streaming.BlockCount).Select(streaming.BlockHtml)];
+            _blocks[number] = new StreamedBlocks();
+            for (var i = 0; i < html.Count; i++)
+                _blocks[number].Show(i, html[i]);
             _reasoning[number] = state.Reasoning;
         }
 
@@ -170,19 +173,8 @@ public sealed class ConversationProjectorTests
         {
             switch (type)
             {
-                case "begin":
-                    foreach (var block in _blocks[data[0].GetInt32()].Keys.Where(b => b >= data[1].GetInt32()).ToList())
-                        _blocks[data[0].GetInt32()].Remove(block);
-                    break;
-                case "delta":
-                    var blocks = _blocks[data[0].GetInt32()];
-                    foreach (var delta in data.EnumerateArray().Skip(1))
-                    {
-                        var html = blocks.GetValueOrDefault(delta[0].GetInt32(), "");
-                        Assert.InRange(delta[1].GetInt32() + delta[3].GetInt32(), 0, html.Length);
-                        blocks[delta[0].GetInt32()] = new HtmlDelta(0, delta[1].GetInt32(), delta[2].GetString()!, delta[3].GetInt32()).Apply(html);
-                    }
-
+                case var _ when StreamedBlocks.Takes(type):
+                    _blocks[data[0].GetInt32()].Take(type, data);
                     break;
                 case "think":
                     var reasoning = _reasoning[data[0].GetInt32()];
@@ -192,7 +184,7 @@ public sealed class ConversationProjectorTests
                 case "done":
                     // Of deltas alone; what is stored is fetched afterwards.
                     var done = data.GetProperty("n").GetInt32();
-                    Assert.Equal(Whole(_story.At(Position)[done].Text), string.Concat(_blocks[done].Values));
+                    Assert.Equal(Whole(_story.At(Position)[done].Text), string.Concat(_blocks[done].Blocks));
                     break;
                 case "changed":
                     Show(data.GetProperty("n").GetInt32(), reached);
@@ -207,7 +199,7 @@ public sealed class ConversationProjectorTests
             foreach (var (number, state) in _story.At(Position))
             {
                 var expected = state.IsDone ? Whole(state.Text) : StreamedSoFar(state.Text);
-                var shown = string.Concat(_blocks[number].Values);
+                var shown = string.Concat(_blocks[number].Blocks);
                 if (!state.IsDone || state.IsStored)
                     Assert.Equal(expected, shown);
                 Assert.Equal(state.Reasoning, _reasoning[number]);

@@ -29,6 +29,10 @@ public sealed class StreamingMarkdownTests
         Gen.Select(Inline, Inline, (a, b) => $"| {a.Replace('|', ' ')} | b |\n|:--|--:|\n| {b.Replace('|', ' ')} | 2 |\n| 3 | 4 |"),
         Gen.Const("---"), Gen.Const("***"), Gen.Const("    indented\n\n    code"), Gen.Const("[ref]: https://example.org/ref"), Gen.Const("<div>\nhtml\n</div>"), Gen.Const(""));
 
+    // What a model writes that has lost its way.
+    private static readonly Gen<string> Deep = Gen.Select(Pick("[", "> ", "- ", "1. ", "**a*_b[", "*a **b ", "`", "![", "(", "|", "~~x "), Gen.Int[100, 400],
+        (mark, times) => string.Concat(Enumerable.Repeat(mark, times)) + "x");
+
     private static readonly Gen<string> Document =
         Gen.Select(Block, Pick("\n\n", "\n", "\r\n", "\r\n\r\n", "\n\n\n"), (block, end) => block + end).Array[1, 8].Select(string.Concat);
 
@@ -37,6 +41,44 @@ public sealed class StreamingMarkdownTests
         Gen.Select(Document, Gen.Int[1, 9].Array[1, 40], Gen.Int[1, 4]).Sample(
             (document, sizes, flushEvery) => Assert.Equal(Renderer.Render(document), Stream(document, sizes, flushEvery)),
             iter: 4_000, threads: 2, print: t => System.Text.Json.JsonSerializer.Serialize(t, WithFields));
+
+    [Fact]
+    public void Nesting_without_end_is_shown_as_it_is_written() =>
+        Gen.Select(Document, Deep, Document, Gen.Int[1, 200].Array[1, 20]).Sample(
+            (before, deep, after, sizes) =>
+            {
+                var document = $"{before}\n\n{deep}\n\n{after}";
+                Assert.Equal(Renderer.Render(document), Stream(document, sizes, flushEvery: 1));
+            },
+            iter: 150, threads: 2, print: t => System.Text.Json.JsonSerializer.Serialize(t, WithFields));
+
+    [Theory]
+    [InlineData("some **bold words** and `code` in a line that does not end, ")]
+    [InlineData("- an item of a *very* long list\n")]
+    [InlineData("| a row | of a **long** table |\n")]
+    public void Work_and_bytes_grow_in_proportion_to_a_block_s_length(string part)
+    {
+        var (work, bytes) = CostOf(12_000);
+        var (fourfoldWork, fourfoldBytes) = CostOf(48_000);
+        Assert.InRange(fourfoldWork / (double)work, 2, 8);
+        Assert.InRange(fourfoldBytes / (double)bytes, 2, 8);
+
+        (long Work, long Bytes) CostOf(int length)
+        {
+            var streaming = new StreamingMarkdown(Renderer);
+            streaming.Append("| a | b |\n|---|---|\n".AsSpan(0, part[0] == '|' ? 20 : 0));
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            long inserted = 0;
+            for (var i = 0; i < length; i++)
+            {
+                streaming.Append([part[i % part.Length]]);
+                if (i % 8 == 7)
+                    inserted += streaming.Flush().Sum(d => d.Insert.Length);
+            }
+
+            return (GC.GetAllocatedBytesForCurrentThread() - before, inserted);
+        }
+    }
 
     [Fact]
     public void Closed_blocks_depend_on_the_text_alone_and_stay_closed() =>

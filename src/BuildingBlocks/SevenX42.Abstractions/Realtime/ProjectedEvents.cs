@@ -5,7 +5,7 @@ using System.Text.Json;
 namespace SevenX42.Realtime;
 
 /// <summary>
-/// Collects events in wire form: the elements of the <c>ev</c> array of a frame, <c>[seq,"type",data]</c>, comma-separated
+/// Collects events in wire form: the events of a frame <c>[channel,[seq,"type",data],…]</c>, comma-separated
 /// UTF-8. Written once, shared by every viewer. Reusable after <see cref="Clear"/>; not thread-safe.
 /// </summary>
 public sealed class ProjectedEvents : IDisposable

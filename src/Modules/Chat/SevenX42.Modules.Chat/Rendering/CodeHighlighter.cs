@@ -15,14 +15,14 @@ internal sealed class CodeHighlighter
     private const int MostLines = 2_000;
     private static readonly TimeSpan LineLimit = TimeSpan.FromSeconds(1);
 
-    // Longest prefix first: the first that fits a scope wins.
-    private static readonly (string Scope, string Class)[] Map =
+    // Longest prefix first: the first that fits a scope wins. No class: as plain text, so that a page has no element for it.
+    private static readonly (string Scope, string? Class)[] Map =
     [
         ("comment", "hl-comment"), ("string", "hl-string"), ("constant.numeric", "hl-number"), ("constant.character", "hl-string"),
-        ("constant", "hl-constant"), ("keyword.operator", "hl-operator"), ("keyword", "hl-keyword"), ("storage", "hl-keyword"),
+        ("constant", "hl-constant"), ("keyword.operator.expression", "hl-keyword"), ("keyword.operator.new", "hl-keyword"), ("keyword.operator", null), ("keyword", "hl-keyword"), ("storage", "hl-keyword"),
         ("entity.name.function", "hl-function"), ("support.function", "hl-function"), ("entity.name.type", "hl-type"),
         ("entity.name.class", "hl-type"), ("support.type", "hl-type"), ("support.class", "hl-type"), ("entity.name.tag", "hl-tag"),
-        ("entity.other.attribute-name", "hl-attribute"), ("variable", "hl-variable"), ("punctuation", "hl-punctuation"),
+        ("entity.other.attribute-name", "hl-attribute"), ("variable", null),
         ("markup.inserted", "hl-inserted"), ("markup.deleted", "hl-deleted"), ("markup.heading", "hl-keyword"),
     ];
 
@@ -40,7 +40,7 @@ internal sealed class CodeHighlighter
     private CodeHighlighter(IGrammar? grammar) => _grammar = grammar;
 
     /// <summary>Every class that a line can carry.</summary>
-    public static IReadOnlyList<string> Classes { get; } = [.. Map.Select(m => m.Class).Distinct()];
+    public static IReadOnlyList<string> Classes { get; } = [.. Map.Select(m => m.Class).OfType<string>().Distinct()];
 
     /// <summary>A highlighter at the first line of a block.</summary>
     /// <param name="language">As written after the fence; unknown ones are not highlighted.</param>

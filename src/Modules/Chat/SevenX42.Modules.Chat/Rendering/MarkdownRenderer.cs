@@ -4,6 +4,8 @@ using Markdig.Extensions.AutoLinks;
 using Markdig.Extensions.EmphasisExtras;
 using Markdig.Extensions.Tables;
 using Markdig.Extensions.TaskLists;
+using Markdig.Parsers;
+using Markdig.Parsers.Inlines;
 using Markdig.Renderers;
 using Markdig.Renderers.Html;
 using Markdig.Syntax;
@@ -26,6 +28,11 @@ internal sealed class MarkdownRenderer
         .DisableHtml()
         .Build();
 
+    // For what is nested deeper than anything that is meant: paragraphs and lines, as they are written.
+    private static readonly MarkdownPipeline Plain = CreatePlain();
+
+    private const int DeepestNesting = 60;
+
     private static readonly string[] Schemes = ["http://", "https://", "mailto:"];
 
     private readonly HtmlSanitizer _sanitizer = AllowList.Create();
@@ -47,8 +54,41 @@ internal sealed class MarkdownRenderer
     /// <summary>The whole document as safe HTML.</summary>
     public string Render(string markdown) => string.Concat(RenderBlocks(markdown));
 
-    /// <summary>Parses without rendering. Lone surrogates and NUL, which HTML can't hold, become U+FFFD first.</summary>
-    internal static MarkdownDocument Parse(string markdown) => Markdig.Markdown.Parse(markdown, Pipeline);
+    /// <summary>
+    /// Parses without rendering. What is nested too deeply for the parser, or for a browser to show, is taken as plain
+    /// paragraphs: a model that repeats a bracket for ever must not make its conversation unreadable.
+    /// </summary>
+    internal static MarkdownDocument Parse(string markdown)
+    {
+        try
+        {
+            var document = Markdig.Markdown.Parse(markdown, Pipeline);
+            if (!IsDeeperThan(document, DeepestNesting))
+                return document;
+        }
+        catch (ArgumentException)
+        {
+            // Markdig's depth limit, which has no exception of its own.
+        }
+
+        return Markdig.Markdown.Parse(markdown, Plain);
+    }
+
+    private static bool IsDeeperThan(MarkdownObject node, int depth) => depth == 0 || node switch
+    {
+        ContainerBlock container => container.Any(child => IsDeeperThan(child, depth - 1)),
+        LeafBlock { Inline: { } inline } => IsDeeperThan(inline, depth - 1),
+        ContainerInline container => container.Any(child => IsDeeperThan(child, depth - 1)),
+        _ => false,
+    };
+
+    private static MarkdownPipeline CreatePlain()
+    {
+        var builder = new MarkdownPipelineBuilder();
+        builder.BlockParsers.RemoveAll(parser => parser is not ParagraphBlockParser);
+        builder.InlineParsers.RemoveAll(parser => parser is not LineBreakInlineParser);
+        return builder.Build();
+    }
 
     /// <summary>Whether a block shows: definitions of reference links don't.</summary>
     internal static bool IsVisible(Block block) => block is not (LinkReferenceDefinitionGroup or LinkReferenceDefinition or BlankLineBlock);
@@ -77,7 +117,7 @@ internal sealed class MarkdownRenderer
             return;
         }
 
-        renderer.Write("<a href=\"").WriteEscapeUrl(url ?? "").Write("\" rel=\"noopener noreferrer nofollow\" target=\"_blank\">");
+        renderer.Write("<a href=\"").WriteEscapeUrl(url ?? "").Write("\" rel=\"noopener\" target=\"_blank\">");
         content(renderer);
         renderer.Write("</a>");
     }

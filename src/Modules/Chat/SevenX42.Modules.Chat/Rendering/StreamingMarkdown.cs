@@ -34,17 +34,24 @@ internal readonly record struct HtmlDelta(int Block, int Keep, string Insert, in
 /// <summary>
 /// Markdown that is still being written, as HTML blocks. A block is closed when the text up to the last line break shows
 /// that the next top-level block has begun; a half line decides nothing, because what it is can still change (a lone
-/// <c>1</c> after a list is a paragraph until its dot arrives). Closed blocks are never parsed or sent again, so the work is
-/// linear, and their numbers depend on the text alone, however it was cut. Not thread-safe; no clock, no I/O.
+/// <c>1</c> after a list is a paragraph until its dot arrives). Closed blocks are never parsed or sent again, and their numbers
+/// depend on the text alone, however it was cut. How the last line looks meanwhile is <see cref="UnfinishedLine"/>'s.
+/// A long open block is formatted the more rarely the longer it is, and shows the text since then as it is written, so the
+/// work is linear in the text. Not thread-safe; no clock, no I/O.
 /// </summary>
 internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
 {
     private readonly StringBuilder _text = new();
     private readonly List<string> _blocks = [];
 
-    // The text since the last closed block, and how much of it the last flush has rendered.
+    // Open text up to this long is formatted at every flush, longer text whenever a part of what is above that has come.
+    private const int AlwaysFormatted = 4_000;
+    private const int FormattedParts = 64;
+
+    // The text since the last closed block, how much of it is shown, and how much was there when it was formatted last.
     private readonly StringBuilder _tail = new();
     private int _rendered;
+    private int _formatted;
     private int _closed;
     private OpenFence? _fence;
     private bool _carriageReturn;
@@ -91,9 +98,9 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
         if (length <= _rendered)
             return [];
         var deltas = new List<HtmlDelta>();
-        if (!TryAppendPlainText(length, deltas) && !TryAppendCode(length, deltas))
-            RenderTail(length, deltas);
-        _rendered = Math.Min(length, _tail.Length);
+        if (!TryAppendPlainText(length, deltas) && !TryAppendCode(ref length, deltas) && !TryAppendAsWritten(length, deltas))
+            length = RenderTail(length, deltas);
+        _rendered = length;
         return deltas;
     }
 
@@ -179,11 +186,20 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
     }
 
     // Lines of an open fence are highlighted once, when they are complete; only the last one is done again.
-    private bool TryAppendCode(int length, List<HtmlDelta> deltas)
+    private bool TryAppendCode(ref int length, List<HtmlDelta> deltas)
     {
         if (_fence is null)
             return false;
         var text = _tail.ToString(_fence.Position, length - _fence.Position);
+
+        // The end of the block, perhaps.
+        var line = text.AsSpan(text.LastIndexOf('\n') + 1);
+        if (line.Length <= UnfinishedLine.MostHeld && line.TrimStart(' ').TrimStart(_fence.Mark).IsEmpty)
+        {
+            length -= line.Length;
+            text = text[..^line.Length];
+        }
+
         if (!_fence.TryAppend(text, out var html))
         {
             _fence = null;
@@ -195,7 +211,23 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
         return true;
     }
 
-    private void RenderTail(int length, List<HtmlDelta> deltas)
+    private bool TryAppendAsWritten(int length, List<HtmlDelta> deltas)
+    {
+        if (length - _formatted >= (length - AlwaysFormatted) / FormattedParts || _closed >= _blocks.Count)
+            return false;
+        var block = _blocks.Count - 1;
+        var html = _blocks[block];
+        var end = EndOfText(html);
+        if (end == 0)
+            return false;
+        var insert = CodeFrame.Escape(_tail.ToString(_rendered, length - _rendered));
+        deltas.Add(new HtmlDelta(block, end, insert, html.Length - end));
+        _blocks[block] = html.Insert(end, insert);
+        return true;
+    }
+
+    // Returns how much of the tail is shown then.
+    private int RenderTail(int length, List<HtmlDelta> deltas)
     {
         var text = _tail.ToString(0, length);
         var lines = text.LastIndexOf('\n') + 1;
@@ -219,8 +251,9 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
         }
 
         _tail.Remove(0, start);
-        var open = _tail.ToString(0, length - start);
-        var document = MarkdownRenderer.Parse(open);
+        length -= start;
+        _formatted = length;
+        var (open, document, shown) = ParseOpen(length);
         var index = _closed;
         foreach (var block in document)
         {
@@ -233,9 +266,35 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
             Set(i, "", deltas);
         if (_blocks.Count > index)
             _blocks.RemoveRange(index, _blocks.Count - index);
-        _fence = document is [FencedCodeBlock { IsOpen: true } or FencedCodeBlock { ClosingFencedCharCount: 0 }] && start >= 0
+        _fence = document is [FencedCodeBlock { IsOpen: true } or FencedCodeBlock { ClosingFencedCharCount: 0 }]
             ? OpenFence.TryCreate(open, (FencedCodeBlock)document[0], _blocks[_closed])
             : null;
+        return shown;
+    }
+
+    private (string Text, MarkdownDocument Document, int Shown) ParseOpen(int length)
+    {
+        var text = _tail.ToString(0, length);
+        var line = text.LastIndexOf('\n') + 1;
+        var (shown, closers) = UnfinishedLine.Read(text.AsSpan(line));
+        shown += line;
+        var open = text[..shown] + closers;
+        var document = MarkdownRenderer.Parse(open);
+        if (closers.Length > 0 && LastLeaf(document) is CodeBlock)
+        {
+            // Nothing is markup there.
+            open = text[..shown];
+            document = MarkdownRenderer.Parse(open);
+        }
+
+        return (open, document, shown);
+    }
+
+    private static Block? LastLeaf(Block? block)
+    {
+        while (block is ContainerBlock { Count: > 0 } container)
+            block = container.LastChild;
+        return block;
     }
 
     // A table that follows a paragraph without a blank line is cut out of the paragraph's text, and further rows may undo that.
@@ -256,9 +315,12 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
     }
 
     /// <summary>A fenced code block at top level whose end has not come.</summary>
-    private sealed class OpenFence(string opening, char fence, CodeHighlighter highlighter)
+    private sealed class OpenFence(string opening, char mark, CodeHighlighter highlighter)
     {
         private readonly StringBuilder _lines = new(opening);
+
+        /// <summary>What its fences are made of.</summary>
+        public char Mark => mark;
 
         /// <summary>Where in the tail the first line stands that is not highlighted yet.</summary>
         public int Position { get; set; }
@@ -305,6 +367,6 @@ internal sealed class StreamingMarkdown(MarkdownRenderer renderer)
 
         // Tabs and NUL are changed by the parser, so their lines are left to it.
         private bool IsSpecial(string line) =>
-            line.AsSpan().TrimStart(' ').StartsWith([fence]) || line.AsSpan().IndexOfAny('\0', '\t') >= 0;
+            line.AsSpan().TrimStart(' ').StartsWith([mark]) || line.AsSpan().IndexOfAny('\0', '\t') >= 0;
     }
 }

@@ -64,11 +64,16 @@ internal sealed class ConversationProjector(
         if (events.Count == 0)
             return;
         var head = events[^1].Seq;
+        // All that are being written: what is live from now on builds on what is sent here, and not on a page.
+        foreach (var running in _running.Values)
+        {
+            if (!running.IsLost)
+                Resend(running, from, head, output);
+        }
+
         foreach (var subject in subjects)
         {
-            if (_running.TryGetValue(subject, out var running) && !running.IsLost)
-                Resend(running, from, head, output);
-            else if (int.TryParse(subject, CultureInfo.InvariantCulture, out var number))
+            if ((!_running.TryGetValue(subject, out var running) || running.IsLost) && int.TryParse(subject, CultureInfo.InvariantCulture, out var number))
                 WriteNumber(output, head, "changed", number);
         }
     }
@@ -119,6 +124,7 @@ internal sealed class ConversationProjector(
                 if (!running.IsLost)
                 {
                     Flush(running, seq, output);
+                    running.Caret = null;
                     WriteDeltas(output, seq, running, running.Html.Complete());
                 }
 
@@ -152,6 +158,7 @@ internal sealed class ConversationProjector(
             running.Html = new StreamingMarkdown(renderer);
             running.ClosedAt.Clear();
             running.KnownSince = seq;
+            running.Caret = null;
             WriteBegin(output, seq, running.Number, 0);
             running.Html.Append(running.Text.Text);
             Touch(running);
@@ -229,19 +236,42 @@ internal sealed class ConversationProjector(
         var blocks = new List<HtmlDelta>();
         for (var i = first; i < running.Html.BlockCount; i++)
             blocks.Add(new HtmlDelta(i, 0, running.Html.BlockHtml(i), 0));
+        if (running.Caret is { } caret)
+            blocks.Add(caret);
         if (!isKnown || running.HasThought || running.Text.Reasoning.Length > 0)
             WriteThought(output, head, running.Number, 0, running.Text.Reasoning);
-        WriteDeltas(output, head, running, blocks);
+        WriteDeltas(output, head, running.Number, blocks);
         WriteStatus(output, head, running, running.State, running.QueuePosition);
     }
 
     private static void WriteDeltas(ProjectedEvents output, long seq, Running running, IReadOnlyList<HtmlDelta> deltas)
     {
+        if (deltas is [var only] && running.Caret is { } caret && only == caret with { Insert = only.Insert })
+            WriteMore(output, seq, running.Number, only.Insert);
+        else
+            WriteDeltas(output, seq, running.Number, deltas);
+        if (deltas is [.., var last])
+            running.Caret = last with { Keep = last.Keep + last.Insert.Length, Insert = "" };
+    }
+
+    /// <summary>Most deltas go on where the last one ended: then the text alone is enough.</summary>
+    private static void WriteMore(ProjectedEvents output, long seq, int number, string insert)
+    {
+        var json = output.Begin(seq, "+");
+        json.WriteStartArray();
+        json.WriteNumberValue(number);
+        json.WriteStringValue(insert);
+        json.WriteEndArray();
+        output.End();
+    }
+
+    private static void WriteDeltas(ProjectedEvents output, long seq, int number, IReadOnlyList<HtmlDelta> deltas)
+    {
         if (deltas.Count == 0)
             return;
         var json = output.Begin(seq, "delta");
         json.WriteStartArray();
-        json.WriteNumberValue(running.Number);
+        json.WriteNumberValue(number);
         foreach (var delta in deltas)
         {
             json.WriteStartArray();
@@ -320,6 +350,9 @@ internal sealed class ConversationProjector(
         public AnswerText Text { get; } = text;
 
         public StreamingMarkdown Html { get; set; } = html;
+
+        /// <summary>Where the last delta that was sent ended: the next one that goes on from there is sent without its place.</summary>
+        public HtmlDelta? Caret { get; set; }
 
         /// <summary>For each closed block the event that closed it.</summary>
         public List<long> ClosedAt { get; } = [];
