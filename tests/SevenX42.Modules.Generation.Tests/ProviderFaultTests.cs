@@ -215,6 +215,16 @@ public sealed class ProviderFaultTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task However_long_a_model_thinks_about_a_title_it_gives_one()
+    {
+        await using var host = await StartAsync();
+        _server.Script("m", Script.Stream.Think("reasoning_content", [.. Enumerable.Repeat("What is it about? ", 200)]).Say("Rye bread").Finish().Done());
+        var request = await host.DeliverAsync(GenerationHost.Request(model: "scripted/m", purpose: "title"));
+        var finished = await host.FinishAsync(request);
+        Assert.Equal((GenerationStatus.Completed, "Rye bread"), Of(finished));
+    }
+
+    [Fact]
     public async Task A_model_that_is_not_here_any_more_fails_at_once()
     {
         await using var host = await StartAsync();

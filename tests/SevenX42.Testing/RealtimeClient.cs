@@ -216,7 +216,7 @@ public sealed class RealtimeClient : IAsyncDisposable
         EventsIn(frame.EnumerateArray().Skip(1));
 
     /// <summary>Reads events as they stand in frames and in the answers to polls: <c>[seq,"type",data]</c>.</summary>
-    public static IReadOnlyList<RealtimeEvent> EventsIn(IEnumerable<JsonElement> events) =>
+    public static List<RealtimeEvent> EventsIn(IEnumerable<JsonElement> events) =>
         [.. events.Select(e => new RealtimeEvent(e[0].GetInt64(), e[1].GetString()!, e[2]))];
 
     /// <summary>The kind of a control message; <see langword="null"/> for a frame of events.</summary>

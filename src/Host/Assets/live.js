@@ -3,12 +3,6 @@ import { $, $$, announce, on, toast } from "./dom.js";
 import { applyDelta, applyMore, createRealtime, dropBlocks, forgetDeltas } from "./realtime.js";
 
 const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
-const progress = {
-  queued: ({ pos }) => (pos ? `In the queue: ${pos} before this one` : "Next in the queue"),
-  running: ({ try: attempt, again }) =>
-    again ? "Something failed, so it is begun again…" : attempt > 1 ? "Something failed, so it goes on elsewhere…" : "Writing…",
-  waiting: ({ ms }) => `The provider is busy. Trying again in ${Math.ceil(ms / 1000)} s`,
-};
 const link = Alpine.reactive({ state: "idle" });
 
 /** The connection indicator. */
@@ -55,12 +49,12 @@ export function goLive(htmx) {
       const element = $(`#m-${n} [data-think]`);
       if (element) element.textContent = element.textContent.slice(0, offset) + text;
     },
-    status: (_, data) => {
-      const message = article(data.n);
+    status: (_, { n, st, t }) => {
+      const message = article(n);
       if (!message) return;
-      message.dataset.status = data.st;
+      message.dataset.status = st;
       say();
-      $("[data-state]", message)?.replaceChildren(progress[data.st]?.(data) ?? "");
+      $("[data-state]", message)?.replaceChildren(t);
     },
     done: (_, { n, st }) => {
       const message = article(n);

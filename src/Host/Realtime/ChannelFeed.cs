@@ -16,6 +16,11 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     private const int BatchSize = 512;
     private const int CachedCatchUps = 8;
 
+    // A feed whose flushes are costly is flushed the more rarely, and not on the thread that flushes the others.
+    private const int LeastRest = 4;
+    private static readonly TimeSpan LongestInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan Costly = TimeSpan.FromMilliseconds(4);
+
     private readonly ChannelFeeds _feeds;
     private readonly IChannelKind _kind;
     private readonly Lock _gate = new();
@@ -38,6 +43,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     private bool _unavailable;
     private bool _stale;
     private long _flushed;
+    private TimeSpan _cost;
     private long _read;
     private long _moved;
     private long _cached;
@@ -119,7 +125,10 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
             _flushNow = true;
         }
 
-        _ = PumpAsync();
+        if (_cost > Costly)
+            ThreadPool.UnsafeQueueUserWorkItem(this, preferLocal: false);
+        else
+            _ = PumpAsync();
     }
 
     void IThreadPoolWorkItem.Execute() => _ = PumpAsync();
@@ -164,7 +173,10 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
 
     private TimeSpan UntilFlush()
     {
-        var left = _feeds.Options.FlushInterval - _feeds.Time.GetElapsedTime(_flushed);
+        var interval = _feeds.Options.FlushInterval;
+        if (_cost * LeastRest > interval)
+            interval = _cost * LeastRest < LongestInterval ? _cost * LeastRest : LongestInterval;
+        var left = interval - _feeds.Time.GetElapsedTime(_flushed);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }
 
@@ -299,6 +311,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
             return;
         }
 
+        var begun = _feeds.Time.GetTimestamp();
         try
         {
             await FlushAsync(scratch);
@@ -307,6 +320,8 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         {
             Fail(e);
         }
+
+        _cost = _feeds.Time.GetElapsedTime(begun);
     }
 
     /// <summary>Comes to the head of the log and brings all viewers along.</summary>

@@ -117,7 +117,7 @@ public sealed class CrashTests(PostgresServer postgres, ITestOutputHelper output
         await page.LoadAsync();
         await using var reader = new Reader(browser, address, page, pace: 1);
         await reader.ConnectAsync();
-        while ((page.AnswerOf(AnswerNumber)?.Blocks.Values.Sum(b => b.Length) ?? 0) < Text.Length / 2)
+        while ((page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0) < Text.Length / 2)
             await reader.ReadAsync();
         return (page, conversation);
     }

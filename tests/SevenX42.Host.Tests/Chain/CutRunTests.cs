@@ -130,6 +130,6 @@ public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper outpu
     private static double Progress(LivePage page)
     {
         // HTML to text, about: exact would be costly for every frame and is of no use.
-        return (page.AnswerOf(AnswerNumber)?.Blocks.Values.Sum(b => b.Length) ?? 0) / 1.9;
+        return (page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0) / 1.9;
     }
 }

@@ -76,7 +76,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
                 break;
             case "status" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
                 answer.Status = data.GetProperty("st").GetString()!;
-                answer.BeganAgain |= data.GetProperty("again").GetBoolean();
+                answer.BeganAgain |= data.GetProperty("t").GetString()!.Contains("begun again", StringComparison.Ordinal);
                 break;
             case "done" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
                 answer.Status = data.GetProperty("st").GetString()!;

@@ -83,7 +83,7 @@ public sealed record TranscriptVm(
 /// <param name="Text">Text of a person's message; empty for answers.</param>
 /// <param name="Blocks">Safe HTML of an answer, by block.</param>
 /// <param name="Reasoning">What the model thought.</param>
-/// <param name="QueuePosition">How many are before it.</param>
+/// <param name="Progress">Where an answer stands that is being written, in a sentence.</param>
 /// <param name="ErrorMessage">What went wrong, in one sentence; empty when nothing did.</param>
 /// <param name="ModelName">The model that answers.</param>
 /// <param name="IsDemo">Whether that is the demo model.</param>
@@ -104,7 +104,7 @@ public sealed record MessageVm(
     string Text,
     IReadOnlyList<string> Blocks,
     string Reasoning,
-    int QueuePosition,
+    string Progress,
     string ErrorMessage,
     string ModelName,
     bool IsDemo,
@@ -149,11 +149,11 @@ internal sealed class MessageViews(
                 conversationId,
                 m.Number,
                 m.Role == MessageRole.Assistant,
-                answer?.State ?? m.Status.ToString().ToLowerInvariant(),
+                answer?.Progress.State ?? m.Status.ToString().ToLowerInvariant(),
                 m.Role == MessageRole.User ? m.Content : "",
                 answer is not null ? Stream(answer.Text) : m.Role == MessageRole.Assistant ? rendered.Of(m) : [],
                 answer?.Reasoning ?? m.Reasoning,
-                answer?.QueuePosition ?? 0,
+                answer?.Progress.Sentence ?? "",
                 m.ErrorMessage,
                 model?.Name ?? m.Model,
                 model?.IsDemo ?? false,

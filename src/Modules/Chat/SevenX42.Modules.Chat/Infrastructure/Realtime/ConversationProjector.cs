@@ -108,17 +108,20 @@ internal sealed class ConversationProjector(
 
         switch (e.Data)
         {
-            case GenerationEvents.QueuedData queued:
-                WriteStatus(output, seq, running, GenerationStatus.Queued, queued.Position);
-                break;
-            case GenerationEvents.WaitingData waiting:
-                WriteStatus(output, seq, running, LiveAnswers.Waiting, milliseconds: waiting.RetryMilliseconds);
+            case GenerationEvents.QueuedData or GenerationEvents.WaitingData:
+                running.Progress = e.ApplyTo(running.Progress);
+                WriteStatus(output, seq, running);
                 break;
             case GenerationEvents.StartedData started:
+                running.Progress = e.ApplyTo(running.Progress);
                 Start(seq, running, e.GenerationId, started, output);
                 break;
             case GenerationEvents.DeltaData delta when e.GenerationId == running.Text.GenerationId:
                 TakeText(seq, running, e.Type, delta, output);
+                var before = running.Progress;
+                running.Progress = e.ApplyTo(before);
+                if (running.Progress.Sentence != before.Sentence)
+                    WriteStatus(output, seq, running);
                 break;
             case GenerationEvents.DoneData done when e.GenerationId == running.Text.GenerationId || running.Text.Length == 0:
                 if (!running.IsLost)
@@ -164,7 +167,7 @@ internal sealed class ConversationProjector(
             Touch(running);
         }
 
-        WriteStatus(output, seq, running, GenerationStatus.Running, attempt: started.Attempt, again: started.Attempt > 1 && started.TextOffset == 0);
+        WriteStatus(output, seq, running);
     }
 
     private void TakeText(long seq, Running running, string type, GenerationEvents.DeltaData delta, ProjectedEvents output)
@@ -224,7 +227,7 @@ internal sealed class ConversationProjector(
         if (running.IsToShowAnew)
         {
             // Whether its text goes on or begins again is not known yet: until then the page's is right.
-            WriteStatus(output, head, running, running.State, running.QueuePosition);
+            WriteStatus(output, head, running);
             return;
         }
 
@@ -241,7 +244,7 @@ internal sealed class ConversationProjector(
         if (!isKnown || running.HasThought || running.Text.Reasoning.Length > 0)
             WriteThought(output, head, running.Number, 0, running.Text.Reasoning);
         WriteDeltas(output, head, running.Number, blocks);
-        WriteStatus(output, head, running, running.State, running.QueuePosition);
+        WriteStatus(output, head, running);
     }
 
     private static void WriteDeltas(ProjectedEvents output, long seq, Running running, IReadOnlyList<HtmlDelta> deltas)
@@ -297,18 +300,13 @@ internal sealed class ConversationProjector(
         output.End();
     }
 
-    private static void WriteStatus(
-        ProjectedEvents output, long seq, Running running, string state, int position = 0, int milliseconds = 0, int attempt = 1, bool again = false)
+    private static void WriteStatus(ProjectedEvents output, long seq, Running running)
     {
-        (running.State, running.QueuePosition) = (state, position);
         var json = output.Begin(seq, "status");
         json.WriteStartObject();
         json.WriteNumber("n", running.Number);
-        json.WriteString("st", state);
-        json.WriteNumber("pos", position);
-        json.WriteNumber("ms", milliseconds);
-        json.WriteNumber("try", attempt);
-        json.WriteBoolean("again", again);
+        json.WriteString("st", running.Progress.State);
+        json.WriteString("t", running.Progress.Sentence);
         json.WriteEndObject();
         output.End();
     }
@@ -373,8 +371,6 @@ internal sealed class ConversationProjector(
         /// </summary>
         public bool IsToShowAnew { get; set; } = true;
 
-        public string State { get; set; } = GenerationStatus.Queued;
-
-        public int QueuePosition { get; set; }
+        public AnswerProgress Progress { get; set; } = new(AnswerProgress.Queued);
     }
 }

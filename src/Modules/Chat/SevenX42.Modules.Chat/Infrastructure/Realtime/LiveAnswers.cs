@@ -9,9 +9,8 @@ namespace SevenX42.Modules.Chat.Infrastructure;
 /// <summary>Where an answer that is being written stands.</summary>
 /// <param name="Text">Its text.</param>
 /// <param name="Reasoning">Its reasoning.</param>
-/// <param name="State">State for the line under it, as of <see cref="GenerationStatus"/>, or <c>waiting</c>.</param>
-/// <param name="QueuePosition">How many are before it.</param>
-internal sealed record LiveAnswer(string Text, string Reasoning, string State, int QueuePosition);
+/// <param name="Progress">What the line under it says.</param>
+internal sealed record LiveAnswer(string Text, string Reasoning, AnswerProgress Progress);
 
 /// <summary>What is stored of an answer that has not ended.</summary>
 /// <param name="Number">Its number in the conversation.</param>
@@ -26,9 +25,6 @@ internal sealed record PendingAnswer(int Number, Guid GenerationId, string Text,
 /// </summary>
 internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGenerationApi generation)
 {
-    /// <summary>State of an answer whose provider asked to wait.</summary>
-    public const string Waiting = "waiting";
-
     /// <summary>The channel's position. Take it before reading the database, so that nothing falls between the two.</summary>
     public ValueTask<ChannelPosition> GetPositionAsync(Guid conversationId, CancellationToken cancellationToken) =>
         log.GetPositionAsync(Channels.OfConversation(conversationId), cancellationToken);
@@ -61,11 +57,12 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
         {
             var answer = new AnswerText();
             answer.Load(message.GenerationId!.Value, message.Content, message.Reasoning);
-            var (state, queue) = (GenerationStatus.Queued, 0);
+            var progress = new AnswerProgress(AnswerProgress.Queued);
             if (checkpoints.TryGetValue(message.GenerationId.Value, out var checkpoint))
             {
                 answer.Load(checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning);
-                (state, queue) = (checkpoint.Status, checkpoint.QueuePosition);
+                progress = new AnswerProgress(
+                    checkpoint.Status, checkpoint.QueuePosition, HasThought: checkpoint.Reasoning.Length > 0, HasText: checkpoint.Text.Length > 0);
             }
 
             var subject = Channels.SubjectOf(message.Number);
@@ -74,14 +71,14 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
                 foreach (var e in events)
                 {
                     if (e.Seq <= position.Seq && GenerationEvent.Read(e) is { } parsed && parsed.Subject == subject && parsed.GenerationId == message.GenerationId)
-                        (state, queue) = parsed.ApplyTo(answer, state, queue);
+                        progress = parsed.ApplyTo(answer, progress);
                 }
             }
 
             // It has ended only when its end is stored here; that is announced.
-            if (state is not (GenerationStatus.Queued or Waiting))
-                state = GenerationStatus.Running;
-            result[message.Id] = new LiveAnswer(answer.Text, answer.Reasoning, state, queue);
+            if (progress.State is not (AnswerProgress.Queued or AnswerProgress.Waiting))
+                progress = progress with { State = AnswerProgress.Running };
+            result[message.Id] = new LiveAnswer(answer.Text, answer.Reasoning, progress);
         }
 
         return result;
@@ -115,28 +112,37 @@ internal sealed record GenerationEvent(string Type, string Subject, Guid Generat
         }
     }
 
-    /// <summary>Applies it to an answer's text and state.</summary>
-    public (string State, int QueuePosition) ApplyTo(AnswerText answer, string state, int queue)
+    /// <summary>Applies it to an answer's text, and says where the answer stands then.</summary>
+    public AnswerProgress ApplyTo(AnswerText answer, AnswerProgress progress)
     {
         switch (Data)
         {
-            case GenerationEvents.QueuedData queued:
-                return (GenerationStatus.Queued, queued.Position);
             case GenerationEvents.StartedData started:
                 answer.Start(GenerationId, started.TextOffset, started.ReasoningOffset);
-                return (GenerationStatus.Running, 0);
-            case GenerationEvents.WaitingData:
-                return (LiveAnswers.Waiting, 0);
+                break;
             case GenerationEvents.DeltaData delta when Type == GenerationEvents.Delta:
                 answer.Append(delta.Offset, delta.Text, out _);
-                return (GenerationStatus.Running, 0);
+                break;
             case GenerationEvents.DeltaData delta:
                 answer.AppendReasoning(delta.Offset, delta.Text, out _);
-                return (GenerationStatus.Running, 0);
-            case GenerationEvents.DoneData done:
-                return (done.Status, 0);
+                break;
             default:
-                return (state, queue);
+                break;
         }
+
+        return ApplyTo(progress);
     }
+
+    /// <summary>Where the answer stands after it.</summary>
+    public AnswerProgress ApplyTo(AnswerProgress progress) => Data switch
+    {
+        GenerationEvents.QueuedData queued => new AnswerProgress(AnswerProgress.Queued, queued.Position),
+        GenerationEvents.WaitingData waiting => new AnswerProgress(AnswerProgress.Waiting, WaitMilliseconds: waiting.RetryMilliseconds, Attempt: progress.Attempt),
+        GenerationEvents.StartedData started => new AnswerProgress(
+            AnswerProgress.Running, Attempt: started.Attempt, BegunAgain: started is { Attempt: > 1, TextOffset: 0 }, HasText: started.TextOffset > 0),
+        GenerationEvents.DeltaData when Type == GenerationEvents.Delta => progress with { State = AnswerProgress.Running, HasText = true },
+        GenerationEvents.DeltaData => progress with { State = AnswerProgress.Running, HasThought = true },
+        GenerationEvents.DoneData done => progress with { State = done.Status },
+        _ => progress,
+    };
 }

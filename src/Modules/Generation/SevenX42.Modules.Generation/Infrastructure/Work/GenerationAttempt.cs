@@ -190,7 +190,7 @@ internal sealed partial class GenerationAttempt
     private async Task<(End? End, GenerationFailure? Failure)> StreamAsync(IChatClient client, IModelProvider provider, LogWriter writer)
     {
         var limits = provider.Limits;
-        var maxLength = Job.IsTitle ? MaxTitleCharacters : limits.MaxOutputCharacters;
+        var titleLength = 0;
         var begun = false;
         ChatFinishReason? finish = null;
 
@@ -230,7 +230,11 @@ internal sealed partial class GenerationAttempt
                     var length = isReasoning ? _transcript.AppendReasoning(text) : _transcript.AppendText(text);
                     writer.Wake();
                     silence.Postpone(limits.Idle);
-                    if (length > maxLength)
+
+                    // However long a model thinks about it, a title is a line.
+                    if (Job.IsTitle && !isReasoning)
+                        titleLength += text.Length;
+                    if (length > limits.MaxOutputCharacters || titleLength > MaxTitleCharacters)
                         Stop(StopReason.OutputLimit);
                 }
 

@@ -1,0 +1,40 @@
+using System.Globalization;
+
+namespace SevenX42.Modules.Chat.Domain;
+
+/// <summary>Where an answer stands that has not ended, and the sentence that says so.</summary>
+/// <param name="State"><c>queued</c>, <c>waiting</c> (the provider asked to) or <c>running</c>.</param>
+/// <param name="QueuePosition">How many are before it.</param>
+/// <param name="WaitMilliseconds">How long the provider asked to wait; 0 when that is not known.</param>
+/// <param name="Attempt">1 for the first.</param>
+/// <param name="BegunAgain">Whether this attempt threw away what the one before had written.</param>
+/// <param name="HasThought">Whether this attempt has written reasoning.</param>
+/// <param name="HasText">Whether this attempt has written text.</param>
+internal readonly record struct AnswerProgress(
+    string State,
+    int QueuePosition = 0,
+    int WaitMilliseconds = 0,
+    int Attempt = 1,
+    bool BegunAgain = false,
+    bool HasThought = false,
+    bool HasText = false)
+{
+    public const string Queued = "queued";
+    public const string Waiting = "waiting";
+    public const string Running = "running";
+
+    /// <summary>What the person is told.</summary>
+    public string Sentence => this switch
+    {
+        { State: Queued, QueuePosition: > 0 } => string.Create(CultureInfo.InvariantCulture, $"In the queue: {QueuePosition} before this one"),
+        { State: Queued } => "Next in the queue",
+        { State: Waiting, WaitMilliseconds: > 0 } => string.Create(
+            CultureInfo.InvariantCulture, $"The provider is busy. It is asked again in {(WaitMilliseconds + 999) / 1000} s"),
+        { State: Waiting } => "The provider is busy. It is asked again soon",
+        { BegunAgain: true } => "Something failed, so it is begun again…",
+        { Attempt: > 1 } => "Something failed, so it goes on elsewhere…",
+        { HasText: true } => "Writing…",
+        { HasThought: true } => "Thinking…",
+        _ => "Waiting for the model…",
+    };
+}
