@@ -23,8 +23,8 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
                 ["Generation:Demo"] = "false",
                 ["Generation:Providers:0:Name"] = "test",
                 ["Generation:Providers:0:BaseUrl"] = _provider.BaseUrl.ToString(),
-                ["Generation:Providers:0:FirstTokenTimeout"] = "00:00:01",
-                ["Generation:Providers:0:IdleTimeout"] = "00:00:01",
+                ["Generation:Providers:0:FirstTokenTimeout"] = "00:00:03",
+                ["Generation:Providers:0:IdleTimeout"] = "00:00:03",
                 ["Generation:Providers:0:RetryDelay"] = "00:00:00.01",
             });
     }
@@ -84,7 +84,8 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
         {
             "silence" => begun.Hang(),
             "half closed" => begun,
-            "cut" => begun.Cut(),
+            // A reset takes along what has not been read yet.
+            "cut" => begun.Pause(TimeSpan.FromSeconds(1)).Cut(),
             "nonsense" => begun.Raw("data: {\"choices\":[{\n\n"),
             _ => begun.Data("""{"error":{"message":"the GPU is on fire","code":502}}"""),
         });
