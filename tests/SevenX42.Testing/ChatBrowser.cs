@@ -37,7 +37,9 @@ public sealed class ChatBrowser : IDisposable
     {
         var id = messageId ?? NewId();
         using var response = await PostAsync("/conversations", ("messageId", id.ToString()), ("text", text), ("model", model));
-        if (response.StatusCode != HttpStatusCode.OK || response.Headers.GetValues("HX-Redirect").Single() != $"/c/{id:D}")
+        // Whoever is a guest by this request gets a page of their own.
+        var led = response.Headers.Where(h => h.Key is "HX-Push-Url" or "HX-Redirect").SelectMany(h => h.Value).SingleOrDefault();
+        if (response.StatusCode != HttpStatusCode.OK || led != $"/c/{id:D}")
             throw new InvalidOperationException($"{response.StatusCode}: {await response.Content.ReadAsStringAsync(Cancellation)}");
         ForgetToken();
         return id;

@@ -2,13 +2,14 @@
 import htmx from "htmx.org";
 import Alpine from "@alpinejs/csp";
 import { composer } from "./composer.js";
+import { remember } from "./dom.js";
 import { connection, goLive } from "./live.js";
 import { follow } from "./scrolling.js";
 import { startShell } from "./shell.js";
 
 document.documentElement.classList.add("js");
 // So that "Today" begins at the person's midnight.
-document.cookie = `tz=${Intl.DateTimeFormat().resolvedOptions().timeZone};path=/;max-age=31536000;samesite=lax`;
+remember("tz", Intl.DateTimeFormat().resolvedOptions().timeZone);
 startShell(htmx);
 follow();
 goLive(htmx);

@@ -1,17 +1,33 @@
-import { $, on, running, stop } from "./dom.js";
+import htmx from "htmx.org";
+import { $, on, remember, running, showModel, stop } from "./dom.js";
 
 // A version 4 UUID; crypto.randomUUID is missing on plain http.
 const newId = () =>
   "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (c) =>
     (c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (c / 4)))).toString(16));
 
+/** Whether a key sends what is written. 229: it belongs to an input method that composes, also where isComposing is already over (Safari). */
+export const sends = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+
 /**
- * The form that sends messages. A draft lives in this browser until the server has acknowledged the message, and keeps its
- * id as long, so that sending it again after an outcome nobody knows makes no second message.
+ * The form that sends messages. A draft lives in this browser until the server has acknowledged the message. Once it was tried
+ * to send it, the draft keeps the message's id, so that sending it again after an outcome nobody knows makes no second message;
+ * another text is another message, and so is what another tab sends. What is typed meanwhile is the beginning of the next one.
  */
 export const composer = () => ({
   empty: true,
+  busy: false,
   unsent: false,
+  // What it was tried to send, { id, text }, as long as nobody knows what became of it.
+  tried: null,
+
+  get blocked() {
+    return this.empty || this.busy;
+  },
+
+  get label() {
+    return this.busy ? "Sending…" : "Send";
+  },
 
   init() {
     this.slot = "draft:" + this.$root.dataset.draft;
@@ -21,13 +37,14 @@ export const composer = () => ({
     } catch {
       // No draft, or no storage: the page works without.
     }
+    if (draft.id) this.tried = draft;
     this.$refs.id.value = draft.id ?? newId();
     // What was typed before this script ran is newer.
     this.fill(this.$refs.text.value || (draft.text ?? ""));
     this.retry = () => this.unsent && this.$root.requestSubmit();
     addEventListener("online", this.retry);
     // The answer to the request may be lost, and the message there all the same: then it comes with the transcript.
-    this.arrived = () => $(`#transcript [data-message="${this.$refs.id.value}"]`) && this.sent();
+    this.arrived = () => this.tried && $(`#transcript [data-message="${this.tried.id}"]`) && this.sent();
     on("htmx:after:settle", this.arrived);
   },
 
@@ -43,14 +60,20 @@ export const composer = () => ({
 
   typed() {
     const area = this.$refs.text;
-    const text = area.value;
-    this.empty = !text.trim();
+    this.empty = !area.value.trim();
+    if (this.tried && this.tried.text !== area.value && this.tried.id === this.$refs.id.value) this.$refs.id.value = newId();
+    this.keep();
     if (!CSS.supports("field-sizing: content")) {
       area.style.height = "auto";
       area.style.height = area.scrollHeight + "px";
     }
+  },
+
+  keep() {
+    const text = this.$refs.text.value;
+    const id = this.$refs.id.value;
     try {
-      if (text) localStorage[this.slot] = JSON.stringify({ text, id: this.$refs.id.value });
+      if (text) localStorage[this.slot] = JSON.stringify({ text, id: this.tried?.id === id ? id : undefined });
       else localStorage.removeItem(this.slot);
     } catch {
       // As above.
@@ -58,24 +81,29 @@ export const composer = () => ({
   },
 
   key(event) {
-    // 229: the key belongs to an input method that is composing, also where isComposing is already over (Safari).
-    if (event.key !== "Enter" || event.shiftKey || event.isComposing || event.keyCode === 229) return;
+    if (!sends(event)) return;
     event.preventDefault();
-    if (!this.empty) this.$root.requestSubmit();
+    if (!this.blocked) this.$root.requestSubmit();
   },
 
   picked({ target }) {
-    const [option] = target.selectedOptions;
-    $("#model-name").textContent = option.text;
-    $("#model-demo").hidden = option.dataset.demo == null;
+    showModel(target.value);
+    remember("model", target.value);
+    // For the next answer whatever asks for it, and for the other tabs.
+    const settings = target.dataset.settings;
+    if (settings) htmx.ajax("POST", settings, { source: "#actions", swap: "none" });
   },
 
   // Also reached by Enter, by a click before the last keystroke was handled, and by coming online.
   submit(event) {
-    if (this.empty || running()) {
+    if (this.blocked || running()) {
       event.preventDefault();
       event.stopImmediatePropagation();
+      return;
     }
+    this.busy = true;
+    this.tried = { id: this.$refs.id.value, text: this.$refs.text.value };
+    this.keep();
   },
 
   stop() {
@@ -85,20 +113,33 @@ export const composer = () => ({
 
   // After a response: whatever it says, it is there; what the server refused stays in the box.
   answered({ detail: { ctx } }) {
-    this.unsent = false;
-    if (ctx.response.status < 400) this.sent();
+    this.unsent = this.busy = false;
+    if (ctx.response.status >= 400) return;
+    this.sent();
+    const path = ctx.hx.pushurl ?? ctx.hx.redirect;
+    if (!path) return;
+    // What is left belongs to the conversation that has just begun.
+    const rest = this.$refs.text.value;
+    this.fill("");
+    this.slot = "draft:" + path.split("/").pop();
+    this.fill(rest);
   },
 
   sent() {
+    const { text } = this.tried ?? {};
+    if (text == null) return;
+    const written = this.$refs.text.value;
     this.unsent = false;
+    this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
-    this.fill("");
+    this.fill(written.startsWith(text) ? written.slice(text.length).trimStart() : written);
     this.$refs.text.focus();
   },
 
   // No response: nobody knows whether it arrived.
   lost({ detail: { ctx } }) {
     this.unsent = ctx?.text == null;
+    this.busy = false;
   },
 });

@@ -8,6 +8,20 @@ export const announce = (text) => ($("#announcer").textContent = text);
 /** Shows what a template of the frame says for a few seconds. */
 export const toast = (name) => $("#toasts").append($(`#toast-${name}`).content.cloneNode(true));
 
+/** Keeps a choice for the pages that the server makes. */
+export const remember = (name, value) =>
+  (document.cookie = `${name}=${encodeURIComponent(value)};path=/;max-age=31536000;samesite=lax`);
+
+/** Names the model that answers next, in the picker and in the head of the page. */
+export function showModel(id) {
+  const picker = $("#composer select");
+  const option = [...picker.options].find((it) => it.value === id);
+  if (!option) return;
+  picker.value = id;
+  $("#model-name").textContent = option.text;
+  $("#model-demo").hidden = option.dataset.demo == null;
+}
+
 /** The answer that is being written in the conversation on the page. */
 export const running = () => $('#transcript [aria-busy="true"]');
 

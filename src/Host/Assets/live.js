@@ -1,9 +1,10 @@
 import Alpine from "@alpinejs/csp";
-import { $, $$, announce, on, toast } from "./dom.js";
-import { applyDelta, applyMore, createRealtime, dropBlocks, forgetDeltas } from "./realtime.js";
+import { $, $$, announce, on, showModel, toast } from "./dom.js";
+import { applyDelta, applyMore, createRealtime, dropBlocks, forgetDeltas, growing } from "./realtime.js";
 
 const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
 const link = Alpine.reactive({ state: "idle" });
+let realtime;
 
 /** The connection indicator. */
 export const connection = () => ({
@@ -13,6 +14,10 @@ export const connection = () => ({
   get name() {
     return connectionNames[link.state];
   },
+  get offline() {
+    return link.state === "offline";
+  },
+  retry: () => realtime.retry(),
 });
 
 /**
@@ -21,9 +26,22 @@ export const connection = () => ({
  */
 export function goLive(htmx) {
   const watched = new Map();
-  const realtime = createRealtime({ onState: (state) => (link.state = state), onSignedOut: () => toast("signed-out") });
+  realtime = createRealtime({ onState: (state) => (link.state = state), onSignedOut: () => toast("signed-out") });
   const article = (n) => $("#m-" + n);
-  const refresh = (element) => htmx.trigger(element, "refresh");
+  const refresh = (element) => element && htmx.trigger(element, "refresh");
+
+  // A page is told only once that something has changed: it is fetched until it is there, whatever the server or the network
+  // says in between.
+  const misses = new WeakMap();
+  on("htmx:finally:request", ({ detail: { ctx } }) => {
+    const { request: { signal }, response, sourceElement: element } = ctx;
+    const replaced = signal.aborted && signal.reason !== "timeout";
+    if (replaced || !element.matches("[hx-trigger*=refresh]")) return;
+    if (ctx.text != null && response.status < 500 && response.status !== 429) return misses.delete(element);
+    const times = misses.get(element) ?? 0;
+    misses.set(element, times + 1);
+    setTimeout(() => element.isConnected && refresh(element), growing(1_000, times));
+  });
 
   // The answer whose end is still to be told, and whether its beginning was. Events and fragments bring the same news, in
   // any order, so that what counts is what the page shows.
@@ -64,21 +82,18 @@ export function goLive(htmx) {
       // Once the last delta is on the page.
       requestAnimationFrame(() => setTimeout(say));
     },
-    changed: (element, { n }) => {
-      const message = article(n);
-      const path = element.dataset.channel.replace("/", "s/");
-      if (message) htmx.ajax("GET", `/${path}/messages/${message.dataset.message}`, { target: message, swap: "outerMorph" });
-    },
+    changed: (_, { n }) => refresh(article(n)),
     tree: refresh,
     conversations: refresh,
     title: (_, { t }) => {
       $("#title").textContent = t;
       document.title = document.title.replace(/.*(?= · )/, () => t);
     },
+    model: (_, { m }) => showModel(m),
     deleted: () => {
       $("#new-chat").requestSubmit();
-      // The tab that did it is told by its own request, with the way back.
-      if (document.hidden || !$("#toasts form")) toast("deleted");
+      // The tab that did it is told by its own request, with the way back; that may be still under way.
+      if (document.hidden || !$("#toasts form, #list-actions.htmx-request")) toast("deleted");
     },
     "signed-out": () => toast("signed-out"),
   };

@@ -12,9 +12,13 @@ const pollPace = 300;
 const ackPace = 500;
 const acksAtOnce = 8;
 const longest = 30_000;
+// A server that is merely started again is back within this time, and somebody waits for it.
+const impatience = 120_000;
+const longestAtFirst = 5_000;
 
 const jitter = (ms) => ms * (0.5 + Math.random() / 2);
-const growing = (first, times) => jitter(Math.min(longest, first * 2 ** times));
+/** How long to wait after so many attempts in a row that failed, in milliseconds. */
+export const growing = (first, times, most = longest) => jitter(Math.min(most, first * 2 ** times));
 const csrf = () => globalThis.document?.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 /**
@@ -39,6 +43,7 @@ export function createRealtime({
   let open = false; // between hello and the end
   let lived = false; // something came after hello
   let failures = 0; // attempts in a row that led to nothing
+  let lost = 0; // when the last connection ended that was one
   let stopped = false;
   let suspended = false;
   let socketless = false;
@@ -57,6 +62,7 @@ export function createRealtime({
   const show = (next) => next === state || onState((state = next));
   const send = (message) => socket?.readyState === 1 && socket.send(JSON.stringify(message));
   const isCurrent = (watch) => watches.get(watch.channel) === watch;
+  const patience = () => (Date.now() - lost < impatience ? longestAtFirst : longest);
 
   // ---- tokens
 
@@ -227,8 +233,9 @@ export function createRealtime({
     if (code === signedOut) return signOut();
     if (code === tokenExpired) token = undefined;
     socketless = code === malformed;
-    if (!lived) failures++;
-    let wait = lived ? jitter(1_000) : growing(500, failures);
+    if (lived) lost = Date.now();
+    else failures++;
+    let wait = lived ? jitter(1_000) : growing(500, failures, patience());
     if (code === restarting && comeBackAfter !== undefined) wait = jitter(comeBackAfter * 2);
     if (code === slowDown) wait += 5_000;
     lived = false;
@@ -318,10 +325,10 @@ export function createRealtime({
         const due = [...watches.values()].filter((w) => !w.parked && !(w.until > started));
         if (due.length) misses = await pollOnce(due, abort.signal, misses);
         if (misses < 0) return;
-        wait = misses ? growing(1_000, misses) : due.length ? pollPace : 1_000;
+        wait = misses ? growing(1_000, misses, patience()) : due.length ? pollPace : 1_000;
       } catch {
         if (woken) continue;
-        wait = growing(500, ++misses);
+        wait = growing(500, ++misses, patience());
         if (polling === mine) show("offline");
       } finally {
         clearTimeout(limit);
@@ -378,6 +385,10 @@ export function createRealtime({
       if (type !== "online" && Date.now() - heard < beat + 5_000) return;
       drop(0);
     }
+    retry();
+  }
+
+  function retry() {
     failures = Math.min(failures, 1);
     wakePoll();
     if (watches.size) connect();
@@ -451,6 +462,8 @@ export function createRealtime({
       };
     },
     unwatch,
+    /** Tries to connect now instead of when it is due. */
+    retry,
     close: stop,
   };
 }

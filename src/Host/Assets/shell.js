@@ -1,3 +1,4 @@
+import { sends } from "./composer.js";
 import { $, $$, announce, on, stop, toast } from "./dom.js";
 
 // Shift belongs to the character where there is no other modifier: a question mark is one on every keyboard.
@@ -42,6 +43,8 @@ export function startShell(htmx) {
   const search = () => $("#search input");
 
   on("click", (event) => {
+    // Something was chosen.
+    event.target.closest(".menu :is(a, button)")?.closest(".menu").hidePopover();
     const button = event.target.closest("button");
     if (!button) return;
     const { fill } = button.dataset;
@@ -58,6 +61,17 @@ export function startShell(htmx) {
 
   on("keydown", (event) => {
     if (event.isComposing || event.defaultPrevented) return;
+    // A message that is said anew.
+    const edit = event.target.closest("article form");
+    if (edit && event.key === "Escape") {
+      const cancel = $("[type=button]", edit);
+      cancel.focus();
+      return cancel.click();
+    }
+    if (edit && event.target.matches("textarea") && sends(event)) {
+      event.preventDefault();
+      return edit.requestSubmit();
+    }
     const typing = event.target.matches("input, textarea, select");
     const act = {
       "ctrl+k": () => (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
@@ -83,6 +97,16 @@ export function startShell(htmx) {
   }, true);
   const closeSidebar = () => $("#drawer:popover-open")?.hidePopover();
   matchMedia("(width >= 48rem)").onchange = closeSidebar;
+  on("submit", ({ target }) => {
+    // What is found stands under it.
+    if (target.id === "search") closeSidebar();
+    // Drafts are their writer's: they don't stay for the next one.
+    if (target.matches('[action="/signout"]')) {
+      for (const key of Object.keys(localStorage)) if (key.startsWith("draft:")) localStorage.removeItem(key);
+    }
+  });
+  // What was begun in a dialog and left is not there when it is opened again.
+  on("close", ({ target }) => target.id === "sheet" && target.replaceChildren(), true);
 
   on("animationend", (event) => event.animationName === "toast" && event.target.remove());
 
@@ -103,15 +127,27 @@ export function startShell(htmx) {
   on("htmx:before:history:update", ({ detail: { history } }) => {
     if (location.pathname === "/search" && history.path.startsWith("/search")) history.type = "replace";
   });
-  on("htmx:after:request", ({ target, detail: { ctx } }) => {
-    if (ctx.response.status < 400) (ctx.request.submitter ?? target).closest("dialog")?.close();
+  on("htmx:after:request", ({ detail: { ctx } }) => {
+    if (ctx.response.status < 400) (ctx.request.submitter ?? ctx.sourceElement).closest("dialog")?.close();
   });
-  on("htmx:error", ({ target, detail: { ctx } }) => {
-    if (ctx && ctx.text == null && target.id !== "composer") toast("offline");
+  on("htmx:error", ({ detail: { ctx } }) => {
+    if (ctx && ctx.text == null && !ctx.sourceElement.matches("#composer, [hx-trigger*=refresh]")) toast("offline");
   });
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     markCurrent();
-    if (ctx.target?.id !== "main" || ctx.sourceElement.id === "search") return;
+    const { submitter, body } = ctx.request;
+    if (submitter?.name === "messageId") {
+      // Another version of a message: the focus stays on the button, or goes to the one that leads back.
+      const buttons = $$(`[data-message="${body.get("messageId")}"] [name=messageId]:enabled`);
+      (buttons.find((it) => it.title === submitter.title) ?? buttons[0])?.focus();
+    }
+    // Where a link leads to a message, as :target does without scripts.
+    if (ctx.request.anchor) document.getElementById(ctx.request.anchor)?.setAttribute("data-target", "");
+    if (ctx.target?.id === "sheet") ctx.target.showModal();
+    if (ctx.target?.id === "toasts") closeSidebar();
+    // What has come in place of the button that asked for it.
+    if (ctx.sourceElement.matches("article")) $("textarea:focus", ctx.sourceElement)?.setSelectionRange(1e9, 1e9);
+    if (ctx.target?.id !== "main" || (ctx.sourceElement.id === "search" && document.activeElement !== document.body)) return;
     closeSidebar();
     announce(document.title);
     const main = $("#main");

@@ -86,7 +86,7 @@ public sealed class AccessibilityTests(Chromium chromium, RunningApp app)
         await person.SayAsync("hello");
         await person.AnswerBecomesAsync("completed");
 
-        await person.Button("Conversation settings").ClickAsync();
+        await person.Settings.ClickAsync();
         await Expect(person.Page.GetByRole(AriaRole.Dialog)).ToBeVisibleAsync();
         Assert.Equal("", await person.AccessibilityFaultsAsync());
     }

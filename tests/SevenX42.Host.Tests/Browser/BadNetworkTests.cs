@@ -120,4 +120,29 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app)
         await person.Page.ReloadAsync();
         Assert.Equal(read, await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync());
     }
+
+    [Fact]
+    public async Task While_the_server_is_away_one_can_have_it_tried_now()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var connection = person.Page.Locator("#connection");
+        await Expect(connection).ToHaveAttributeAsync("data-state", "connected");
+        await Expect(person.Button("Try now")).ToBeHiddenAsync();
+
+        var away = true;
+        await person.Page.RouteAsync("**/realtime/**", route => away ? route.AbortAsync() : route.FallbackAsync());
+        await person.Page.RouteWebSocketAsync("**/realtime", socket => _ = away ? socket.CloseAsync() : Task.FromResult(socket.ConnectToServer()));
+        await person.Page.Clock.InstallAsync();
+        await person.Page.ReloadAsync();
+        await Expect(connection).ToHaveAttributeAsync("data-state", "offline");
+        // Nothing is due by itself any more.
+        await person.Page.Clock.PauseAtAsync(DateTime.UtcNow.AddMinutes(10));
+        await Expect(connection).ToHaveAttributeAsync("data-state", "offline");
+        away = false;
+        await person.Button("Try now").ClickAsync();
+
+        await Expect(connection).ToHaveAttributeAsync("data-state", "connected");
+    }
 }

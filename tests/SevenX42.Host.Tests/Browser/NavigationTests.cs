@@ -139,6 +139,23 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app)
         await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("zebra crossing");
     }
 
+    [Fact]
+    public async Task On_a_phone_enter_in_the_search_puts_the_sidebar_away_and_shows_what_was_found()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address, options: Person.Phone);
+        await person.SayAsync("penguin colony");
+        await person.AnswerBecomesAsync("completed");
+
+        await person.Button("Open sidebar").ClickAsync();
+        await person.Page.GetByRole(AriaRole.Searchbox).FillAsync("penguin");
+        await person.Page.GetByRole(AriaRole.Searchbox).PressAsync("Enter");
+
+        await Expect(person.Page.Locator("#drawer")).ToBeHiddenAsync();
+        await Expect(person.Page.Locator("main mark").First).ToHaveTextAsync("penguin");
+        await person.Page.Locator("main li a").First.ClickAsync();
+        await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("penguin colony");
+    }
+
     private static Task<IJSHandle> Eventually(Person person, string condition) =>
         person.Page.WaitForFunctionAsync($"() => {{ const scroller = document.querySelector('#scroller'); return {condition}; }}");
 

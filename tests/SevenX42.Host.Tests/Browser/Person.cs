@@ -28,6 +28,8 @@ internal sealed class Person : IAsyncDisposable
 
     public ILocator Stop => Button("Stop");
 
+    public ILocator Settings => Page.GetByRole(AriaRole.Link, new() { Name = "Conversation settings" });
+
     public ILocator LastAnswer => Page.Locator("article[data-role=assistant]").Last;
 
     /// <summary>A person who has opened the address.</summary>

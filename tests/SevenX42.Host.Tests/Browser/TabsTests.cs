@@ -38,7 +38,7 @@ public sealed class TabsTests(Chromium chromium, RunningApp app)
         await person.AnswerBecomesAsync("completed");
         var other = await person.OpenTabAsync(new Uri(person.Page.Url).PathAndQuery);
 
-        await person.Button("Conversation settings").ClickAsync();
+        await person.Settings.ClickAsync();
         await person.Page.GetByRole(AriaRole.Textbox, new() { Name = "Title" }).FillAsync("A better title");
         await person.Button("Save").ClickAsync();
 
@@ -46,7 +46,7 @@ public sealed class TabsTests(Chromium chromium, RunningApp app)
         await Expect(other.GetByRole(AriaRole.Heading, new() { Level = 1 })).ToHaveTextAsync("A better title");
         await Expect(other.Locator("#conversations")).ToContainTextAsync("A better title");
 
-        await person.Button("Conversation settings").ClickAsync();
+        await person.Settings.ClickAsync();
         await person.Button("Delete").ClickAsync();
         await Expect(person.Page.Locator("#conversations")).Not.ToContainTextAsync("A better title");
         await Expect(other.Locator("#conversations")).Not.ToContainTextAsync("A better title");

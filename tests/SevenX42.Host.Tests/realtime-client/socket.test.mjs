@@ -382,3 +382,30 @@ test("reconnecting is spread", async () => {
   assert.ok(waits.size >= 4, [...waits].join());
   assert.ok(Math.max(...waits) <= 1_100);
 });
+
+test("for two minutes it waits at most five seconds between attempts, then longer", async () => {
+  await connected();
+  const tries = [];
+  world.token = () => (tries.push(Date.now()), Promise.reject(new Error("away")));
+  const since = Date.now();
+  // The token of before would still do.
+  world.socket.end(4401);
+  await world.pass(600_000);
+  const waits = tries.slice(1).map((at, i) => [at - since, at - tries[i]]);
+  assert.ok(Math.max(...waits.filter(([at]) => at <= 120_000).map(([, wait]) => wait)) <= 5_250, waits.join(" "));
+  assert.ok(Math.max(...waits.map(([, wait]) => wait)) > 10_000, waits.join(" "));
+});
+
+test("asked to try now it connects at once", async () => {
+  await connected();
+  world.token = () => Promise.reject(new Error("away"));
+  world.poll = () => Promise.reject(new Error("away"));
+  world.socket.end(4401);
+  await world.pass(300_000);
+  assert.equal(world.states.at(-1), "offline");
+  const count = world.sockets.length;
+  world.token = () => Response.json({ token: "t", expires: 300 });
+  rt.retry();
+  await settle();
+  assert.equal(world.sockets.length, count + 1);
+});

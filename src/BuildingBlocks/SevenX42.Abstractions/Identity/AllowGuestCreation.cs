@@ -5,7 +5,7 @@ namespace SevenX42;
 /// user, a session and its cookie are made before authorization runs. Has no effect on GET and HEAD, which change nothing.
 /// </summary>
 /// <remarks>
-/// The page that sent the request was rendered for nobody. After it ran, the endpoint answers with a redirect, so that the
-/// next page and its tokens belong to the guest.
+/// The page that sent the request was rendered for nobody. Where the request has the feature <see cref="GuestCreated"/>, the
+/// endpoint answers with a redirect, so that the next page and its tokens belong to the guest.
 /// </remarks>
 public sealed class AllowGuestCreation;

@@ -10,7 +10,7 @@ using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
-/// <summary>Changes what a conversation is called, whether it is pinned, and how it is answered; null leaves as it is.</summary>
+/// <summary>Changes what a conversation is called, whether it is pinned, and how it is answered; null leaves as it is, and so does an empty model.</summary>
 internal sealed record ChangeConversation(Guid ConversationId, string? Title = null, bool? Pinned = null, string? Model = null, string? Instructions = null)
     : IChatCommand;
 
@@ -36,9 +36,8 @@ internal sealed class ChangeConversationHandler(ChatDbContext context, AnswerReq
         if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
             return Error.NotFound();
         var now = time.GetUtcNow();
-        if (request.Model is { Length: > 0 } model && await answers.ChooseModelAsync(model, conversation, cancellationToken) is { IsSuccess: false } refused)
+        if (!string.IsNullOrEmpty(request.Model) && await answers.PickModelAsync(request.Model, conversation, cancellationToken) is { IsSuccess: false } refused)
             return refused.Error;
-        conversation.Model = request.Model ?? conversation.Model;
         conversation.Instructions = request.Instructions?.Trim() ?? conversation.Instructions;
         if (request.Title is { } title)
         {

@@ -16,6 +16,9 @@ internal static class Changes
     public static ConversationChanged Title(Conversation conversation, DateTimeOffset now) =>
         Of(conversation, "title", JsonSerializer.Serialize(new { t = conversation.Title }), "renamed", now);
 
+    public static ConversationChanged Model(Conversation conversation, DateTimeOffset now) =>
+        Of(conversation, "model", JsonSerializer.Serialize(new { m = conversation.Model }), "", now);
+
     public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, "deleted", "{}", "deleted", now);
 
     public static ConversationChanged InList(Conversation conversation, string operation, DateTimeOffset now) =>

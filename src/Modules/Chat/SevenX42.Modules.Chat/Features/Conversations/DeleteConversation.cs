@@ -47,7 +47,7 @@ internal static class DeleteConversationEndpoint
         if (!result.IsSuccess)
             return result.Error.ToResult();
         return http.Request.WantsPage()
-            ? TypedResults.Redirect("/")
+            ? TypedResults.Redirect($"/?deleted={conversationId:D}")
             : Html.Fragment<DeletedNotice>(new Dictionary<string, object?> { ["ConversationId"] = conversationId });
     }
 }

@@ -9,7 +9,9 @@ using SevenX42.Modules.Chat.Infrastructure;
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
 /// <summary>Reads a conversation's page; the page of a new one when there is no id.</summary>
-internal sealed record ReadConversation(Guid? ConversationId) : IChatQuery<ConversationVm>;
+/// <param name="ConversationId">The conversation.</param>
+/// <param name="LastModel">The model that a new one is offered first; the first there is when it is gone.</param>
+internal sealed record ReadConversation(Guid? ConversationId, string LastModel = "") : IChatQuery<ConversationVm>;
 
 internal sealed class ReadConversationHandler(ChatDbContext context, IGenerationApi generation, ISender sender, ICurrentUser user)
     : IRequestHandler<ReadConversation, Result<ConversationVm>>
@@ -18,7 +20,7 @@ internal sealed class ReadConversationHandler(ChatDbContext context, IGeneration
     {
         var models = await generation.GetModelsAsync(cancellationToken);
         if (request.ConversationId is not { } id)
-            return new ConversationVm(null, "New chat", "", "", false, models, null);
+            return new ConversationVm(null, "New chat", request.LastModel, "", false, models, null);
         var transcript = await sender.Send(new ReadTranscript(id), cancellationToken);
         if (!transcript.IsSuccess)
             return transcript.Error;
@@ -31,24 +33,35 @@ internal sealed class ReadConversationHandler(ChatDbContext context, IGeneration
 
 internal static class ReadConversationEndpoint
 {
-    public static Task<IResult> New(ISender sender) => PageAsync(null, sender);
+    // What the page's script keeps when a model is picked.
+    private const string LastModelCookie = "model";
 
-    public static Task<IResult> Get(Guid conversationId, ISender sender) => PageAsync(conversationId, sender);
+    /// <summary>A conversation that is about to begin.</summary>
+    /// <param name="deleted">The conversation that was deleted just now, by a browser without scripts: the way back is shown.</param>
+    /// <param name="sender">Sends the query.</param>
+    /// <param name="http">The request.</param>
+    public static Task<IResult> New(Guid? deleted, ISender sender, HttpContext http) =>
+        PageAsync(new ReadConversation(null, http.Request.Cookies[LastModelCookie] ?? ""), sender, deleted);
+
+    public static Task<IResult> Get(Guid conversationId, ISender sender) => PageAsync(new ReadConversation(conversationId), sender);
 
     /// <summary>What can be changed of it, as it is now: other tabs and devices change it, too.</summary>
-    public static async Task<IResult> Settings(Guid conversationId, ISender sender)
+    public static async Task<IResult> Settings(Guid conversationId, ISender sender, HttpContext http)
     {
         var result = await sender.Send(new ReadConversation(conversationId));
-        return result.IsSuccess
-            ? Html.Fragment<SettingsForm>(new Dictionary<string, object?> { ["Model"] = result.Value })
-            : result.Error.ToResult();
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
+        return http.Request.WantsFragment()
+            ? Html.Fragment<SettingsForm>(parameters)
+            : Html.Page<SettingsForm>("Conversation settings", parameters);
     }
 
-    private static async Task<IResult> PageAsync(Guid? conversationId, ISender sender)
+    private static async Task<IResult> PageAsync(ReadConversation query, ISender sender, Guid? deleted = null)
     {
-        var result = await sender.Send(new ReadConversation(conversationId));
+        var result = await sender.Send(query);
         return result.IsSuccess
-            ? Html.Page<ConversationPage>(result.Value.Title, new Dictionary<string, object?> { ["Model"] = result.Value })
+            ? Html.Page<ConversationPage>(result.Value.Title, new Dictionary<string, object?> { ["Model"] = result.Value, ["Deleted"] = deleted })
             : result.Error.ToResult();
     }
 }

@@ -33,6 +33,19 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             : Error.Unavailable("no_model", "No model is there. Connect one, or switch the demo model on.");
     }
 
+    /// <summary>The same; what a person asked for is meant for the next answers of the conversation, too.</summary>
+    public async Task<Result<ModelInfo>> PickModelAsync(string? wanted, Conversation conversation, CancellationToken cancellationToken)
+    {
+        var model = await ChooseModelAsync(wanted, conversation, cancellationToken);
+        if (model.IsSuccess && !string.IsNullOrEmpty(wanted) && conversation.Model != wanted)
+        {
+            conversation.Model = wanted;
+            context.Raise(Changes.Model(conversation, time.GetUtcNow()));
+        }
+
+        return model;
+    }
+
     /// <summary>Requests an answer to the message it follows.</summary>
     /// <param name="conversation">Its conversation.</param>
     /// <param name="answer">The answer, stored or about to be.</param>

@@ -13,7 +13,8 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <param name="MessageId">The message that is said anew.</param>
 /// <param name="NewMessageId">Id of the new one, by the client: editing twice is editing once.</param>
 /// <param name="Text">The new text.</param>
-internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text) : IChatCommand;
+/// <param name="Model">The model to ask; the conversation's when empty.</param>
+internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text, string? Model) : IChatCommand;
 
 internal sealed class EditMessageValidator : AbstractValidator<EditMessage>
 {
@@ -33,7 +34,7 @@ internal sealed class EditMessageHandler(ChatDbContext context, AnswerRequests a
             return Error.Conflict("stale_branch", "This message is not there any more. Reload the conversation.");
         if (await context.Messages.AnyAsync(m => m.Id == request.NewMessageId, cancellationToken))
             return Result.Success;
-        var model = await answers.ChooseModelAsync(null, conversation, cancellationToken);
+        var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         var now = time.GetUtcNow();
@@ -51,6 +52,8 @@ internal sealed class EditMessageForm
     public Guid? NewMessageId { get; set; }
 
     public string? Text { get; set; }
+
+    public string? Model { get; set; }
 }
 
 internal static class EditMessageEndpoint
@@ -59,7 +62,7 @@ internal static class EditMessageEndpoint
         Guid conversationId, Guid messageId, [FromForm] EditMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         var newId = form?.NewMessageId ?? Guid.CreateVersion7(time.GetUtcNow());
-        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form?.Text)));
+        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form?.Text), form?.Model));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

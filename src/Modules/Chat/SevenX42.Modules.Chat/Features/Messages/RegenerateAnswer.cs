@@ -24,7 +24,7 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
         // Also what a second click finds: the first one's answer is being written.
         if (await context.Messages.AnyAsync(m => m.ParentId == questionId && m.Status == MessageStatus.Pending, cancellationToken))
             return Error.Conflict("answer_running", "An answer to this message is being written already.");
-        var model = await answers.ChooseModelAsync(request.Model, conversation, cancellationToken);
+        var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         var now = time.GetUtcNow();

@@ -1,5 +1,6 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
@@ -7,7 +8,7 @@ using SevenX42.Modules.Chat.Infrastructure;
 namespace SevenX42.Modules.Chat.Features.Messages;
 
 /// <summary>Takes up an answer that did not come to its end: continues its text (Continue), or begins it again (Retry).</summary>
-internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText) : IChatCommand;
+internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText, string? Model) : IChatCommand;
 
 internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
     : IRequestHandler<ResumeAnswer, Result>
@@ -24,7 +25,7 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
             return Result.Success;
         if (answer.Status is MessageStatus.Completed)
             return Error.Conflict("answer_complete", "This answer is complete. Regenerate it to get another one.");
-        var model = await answers.ChooseModelAsync(null, conversation, cancellationToken);
+        var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         await answers.RequestAsync(conversation, answer, question: null, model.Value, request.KeepText, cancellationToken);
@@ -32,13 +33,19 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
     }
 }
 
+/// <summary>The buttons' form.</summary>
+internal sealed class ResumeAnswerForm
+{
+    public string? Model { get; set; }
+}
+
 internal static class ResumeAnswerEndpoint
 {
-    public static Task<IResult> Continue(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
-        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true), sender, http);
+    public static Task<IResult> Continue(Guid conversationId, Guid answerId, [FromForm] ResumeAnswerForm? form, ISender sender, HttpContext http) =>
+        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true, form?.Model), sender, http);
 
-    public static Task<IResult> Retry(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
-        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false), sender, http);
+    public static Task<IResult> Retry(Guid conversationId, Guid answerId, [FromForm] ResumeAnswerForm? form, ISender sender, HttpContext http) =>
+        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, form?.Model), sender, http);
 
     private static async Task<IResult> ResumeAsync(ResumeAnswer command, ISender sender, HttpContext http) =>
         await TranscriptResponse.OfAsync((await sender.Send(command)).Error, command.ConversationId, sender, http);

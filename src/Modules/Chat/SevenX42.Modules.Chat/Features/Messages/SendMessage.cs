@@ -143,7 +143,13 @@ internal static class SendMessageEndpoint
             return result.Error.ToResult();
         var path = $"/c/{result.Value.ConversationId:D}";
         if (!http.Request.WantsFragment())
-            return TypedResults.Redirect(path);
+            return TypedResults.Redirect($"{path}#m-1");
+        if (http.Features.Get<GuestCreated>() is null)
+        {
+            http.Response.Headers["HX-Push-Url"] = path;
+            return await ReadConversationEndpoint.Get(result.Value.ConversationId, sender);
+        }
+
         // A whole load: a guest that was made just now needs the page, and its tokens, to be theirs.
         http.Response.Headers["HX-Redirect"] = path;
         return TypedResults.Ok();

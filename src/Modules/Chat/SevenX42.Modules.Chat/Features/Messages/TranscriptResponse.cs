@@ -6,7 +6,7 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 
 /// <summary>
 /// What every command that changes the tree answers with: the transcript as it stands, which is idempotent and carries the
-/// position to watch from; without scripts a redirect to the conversation.
+/// position to watch from; without scripts a redirect to the conversation, where its newest message stands.
 /// </summary>
 internal static class TranscriptResponse
 {
@@ -14,8 +14,10 @@ internal static class TranscriptResponse
     {
         if (error is not null)
             return error.ToResult();
-        return http.Request.WantsFragment()
-            ? await ReadTranscriptEndpoint.Get(conversationId, sender)
-            : TypedResults.Redirect($"/c/{conversationId:D}");
+        if (http.Request.WantsFragment())
+            return await ReadTranscriptEndpoint.Get(conversationId, sender);
+        var transcript = await sender.Send(new ReadTranscript(conversationId));
+        var asked = transcript.IsSuccess ? transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer) : null;
+        return TypedResults.Redirect(asked is null ? $"/c/{conversationId:D}" : $"/c/{conversationId:D}#m-{asked.Number}");
     }
 }

@@ -44,6 +44,7 @@ internal sealed partial class GuestSessions(
         await http.SendSessionCookieAsync(session.UserId, session.Id, guest: true);
         http.User = SessionCookie.PrincipalOf(
             new ActiveSession(session.Id, session.UserId, GuestAccounts.DisplayName, true, false, session.LastSeenAt, session.ExpiresAt));
+        http.Features.Set(new GuestCreated());
         LogCreated(session.UserId);
         await next(http);
     }
