@@ -92,6 +92,13 @@ public sealed class AccessTests(PostgresServer postgres)
     [InlineData("email", "", "Enter your email address.")]
     [InlineData("email", "no address", "This is no email address.")]
     [InlineData("email", "Ada <ada@example.org>", "This is no email address.")]
+    [InlineData("email", "ada @example.org", "An email address has no spaces in it.")]
+    [InlineData("email", "ada@exam\u00a0ple.org", "An email address has no spaces in it.")]
+    [InlineData("email", "ada\u200b@example.org", "There is a character in this address that can't be seen. Type it by hand.")]
+    [InlineData("email", "ada@example.org\u2060", "There is a character in this address that can't be seen. Type it by hand.")]
+    [InlineData("email", "ada@exam\u00adple.org", "There is a character in this address that can't be seen. Type it by hand.")]
+    [InlineData("email", "ada\u0008@example.org", "There is a character in this address that can't be seen. Type it by hand.")]
+    [InlineData("displayName", "\u200b\u3164", "Enter a name.")]
     [InlineData("password", "short", "A password has at least 10 characters.")]
     [InlineData("password", "aaaaaaaaaaaaaaaa", "This password would be guessed soon. Choose another one.")]
     [InlineData("password", "Password1234", "This password would be guessed soon. Choose another one.")]
@@ -113,6 +120,42 @@ public sealed class AccessTests(PostgresServer postgres)
         Assert.Equal(field == "email" ? value : Email, page.QuerySelector("[name=email]")!.GetAttribute("value"));
         Assert.Null(page.QuerySelector("[name=password]")!.GetAttribute("value"));
         Assert.Equal(0, await host.QueryAsync(db => db.Users.CountAsync()));
+    }
+
+    [Theory]
+    [InlineData("Ada@Example.org", " ada@EXAMPLE.ORG\u00a0")]
+    [InlineData("ada@münchen.example", "ADA@MÜNCHEN.EXAMPLE")]
+    [InlineData("ada@münchen.example", "ada@xn--mnchen-3ya.example")]
+    public async Task Every_spelling_of_an_address_is_the_same_account_whoever_looks_for_it(string signedUp, string other)
+    {
+        await using var host = await IdentityHost.StartAsync(postgres);
+        using var administrator = await host.SignUpAsync(signedUp, displayName: "Ada");
+        using var browser = host.OpenBrowser();
+
+        using var taken = await SignUpAsync(browser, other);
+        using var signedIn = await browser.SignInAsync(other);
+        var found = await Browser.ReadAsync(await administrator.GetAsync($"/admin/users?q={Uri.EscapeDataString(other)}"));
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, taken.StatusCode);
+        Assert.Equal(HttpStatusCode.SeeOther, signedIn.StatusCode);
+        Assert.Equal((await administrator.WhoAmIAsync()).Id, (await browser.WhoAmIAsync()).Id);
+        Assert.Single(found.QuerySelectorAll("[data-user]"));
+    }
+
+    [Fact]
+    public async Task An_address_that_nobody_can_have_is_pointed_out_when_signing_in_too()
+    {
+        await using var host = await IdentityHost.StartAsync(postgres);
+        using var owner = await host.SignUpAsync(Email);
+        using var browser = host.OpenBrowser();
+
+        using var response = await browser.SignInAsync("ada @example.org");
+
+        Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
+        var page = await Browser.ReadAsync(response);
+        var input = Assert.Single(page.QuerySelectorAll("[aria-invalid=true]"));
+        Assert.Equal(("email", "ada @example.org"), (input.GetAttribute("name"), input.GetAttribute("value")));
+        Assert.Equal("An email address has no spaces in it.", page.GetElementById(input.GetAttribute("aria-describedby")!)!.TextContent);
     }
 
     [Fact]

@@ -105,6 +105,7 @@ public sealed class IdentityModule : IModule
 
     private static void AddAccounts(IServiceCollection services)
     {
+        services.AddSingleton<ILookupNormalizer, AccountKeys>();
         services.AddIdentityCore<User>(options =>
         {
             options.User.RequireUniqueEmail = true;
