@@ -238,6 +238,37 @@ public sealed class AccessTests(PostgresServer postgres)
         Assert.Equal("/account?done=Name", response.Headers.Location?.OriginalString);
     }
 
+    [Theory]
+    [InlineData("/signin", "/c/1?x=2", "/c/1?x=2")]
+    [InlineData("/signup", "/c/1?x=2", "/c/1?x=2")]
+    [InlineData("/signin", "/signup?returnUrl=%2F", "/")]
+    [InlineData("/signin", "https://evil.example/c/1", "/")]
+    public async Task Without_being_sent_one_comes_back_to_the_page_that_led_to_the_form(string form, string referer, string expected)
+    {
+        await using var host = await IdentityHost.StartAsync(postgres);
+        using var browser = host.OpenBrowser();
+        browser.Http.DefaultRequestHeaders.Referrer = new Uri(host.Address, referer);
+
+        var page = await Browser.ReadAsync(await browser.GetAsync(form));
+
+        Assert.Equal(expected, page.QuerySelector("[name=returnUrl]")!.GetAttribute("value"));
+    }
+
+    [Fact]
+    public async Task A_guest_who_signs_in_is_not_led_back_to_what_only_the_guest_could_open()
+    {
+        await using var host = await IdentityHost.StartAsync(postgres);
+        using var browser = host.OpenBrowser();
+        await browser.BecomeGuestAsync();
+        browser.Http.DefaultRequestHeaders.Referrer = new Uri(host.Address, "/c/1");
+
+        var signIn = await Browser.ReadAsync(await browser.GetAsync("/signin"));
+        var signUp = await Browser.ReadAsync(await browser.GetAsync("/signup"));
+
+        Assert.Equal("/", signIn.QuerySelector("[name=returnUrl]")!.GetAttribute("value"));
+        Assert.Equal("/c/1", signUp.QuerySelector("[name=returnUrl]")!.GetAttribute("value"));
+    }
+
     [Fact]
     public async Task Signing_in_ends_the_session_that_the_browser_had()
     {

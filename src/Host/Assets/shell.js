@@ -60,8 +60,8 @@ export function startShell(htmx) {
     if (event.isComposing || event.defaultPrevented) return;
     const typing = event.target.matches("input, textarea, select");
     const act = {
-      "ctrl+k": () => (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
-      "ctrl+shift+o": () => $("#new-chat").requestSubmit(),
+      "ctrl+k": () => search() && (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
+      "ctrl+shift+o": () => $("#new-chat")?.requestSubmit(),
       "escape": () => $(":modal, :popover-open") || stop(),
       "/": () => !typing && $("#composer textarea")?.focus(),
       "?": () => !typing && $("#help").showModal(),

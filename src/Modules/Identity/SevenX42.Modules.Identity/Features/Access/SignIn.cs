@@ -67,7 +67,8 @@ internal static class SignInEndpoint
     public static IResult Get(HttpContext http, ICurrentUser user, IOptions<IdentitySettings> settings, string? returnUrl = null) =>
         user is { Id: not null, IsGuest: false }
             ? http.GoTo(LocalUrl.OrHome(returnUrl))
-            : Page(http, user, settings.Value, email: null, returnUrl, error: null);
+            // What a guest had open is nothing that the account they sign in to could open.
+            : Page(http, user, settings.Value, email: null, ReturnUrl.Of(http.Request, returnUrl ?? (user.IsGuest ? LocalUrl.Home : null)), error: null);
 
     public static async Task<IResult> Post(
         [FromForm] string? email,

@@ -108,7 +108,7 @@ internal static class SignUpEndpoint
     public static IResult Get(HttpContext http, ICurrentUser user, IOptions<IdentitySettings> settings, string? returnUrl = null) =>
         user is { Id: not null, IsGuest: false }
             ? http.GoTo(LocalUrl.OrHome(returnUrl))
-            : Page(http, user, settings.Value, displayName: null, email: null, returnUrl, error: null);
+            : Page(http, user, settings.Value, displayName: null, email: null, ReturnUrl.Of(http.Request, returnUrl), error: null);
 
     public static async Task<IResult> Post(
         [FromForm] string? displayName,
