@@ -166,10 +166,10 @@ public sealed class AccessTests(PostgresServer postgres)
         using var stranger = host.OpenBrowser();
 
         var wrongPassword = await RefusalAsync(await stranger.SignInAsync(Email, "not the right password"));
-        var nobody = await RefusalAsync(await stranger.SignInAsync("nobody@example.org", "not the right password"));
+        var nobody = await RefusalAsync(await stranger.SignInAsync("bob@example.org", "not the right password"));
 
-        Assert.Equal(wrongPassword, nobody);
-        Assert.StartsWith("Email or password is wrong.", wrongPassword, StringComparison.Ordinal);
+        Assert.Equal(wrongPassword.Replace(Email, "bob@example.org", StringComparison.Ordinal), nobody);
+        Assert.Contains("Email or password is wrong.", wrongPassword, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -365,6 +365,7 @@ public sealed class AccessTests(PostgresServer postgres)
     {
         Assert.Equal(HttpStatusCode.UnprocessableEntity, response.StatusCode);
         var page = await Browser.ReadAsync(response);
-        return page.QuerySelector("[role=alert]")!.TextContent.Trim();
+        page.QuerySelector("[name=__RequestVerificationToken]")!.Remove();
+        return page.DocumentElement.OuterHtml;
     }
 }

@@ -111,10 +111,20 @@ export function startShell(htmx) {
   });
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     markCurrent();
-    if (ctx.target?.id !== "main" || ctx.sourceElement.id === "search") return;
-    closeSidebar();
-    announce(document.title);
     const main = $("#main");
+    // A target that depends on the status is still a selector here.
+    const target = ctx.target?.matches ? ctx.target : $(ctx.target);
+    // A swap that morphs keeps what was typed; a password that was sent is not to stay. After a reset it counts as one that
+    // nobody has typed yet, and not as one that is missing.
+    if (main.contains(target))
+      for (const { form } of $$("[type=password]", main)) {
+        for (const field of form) if (field.type !== "password") field.defaultValue = field.value;
+        form.reset();
+      }
+    if (target?.matches("[tabindex]:not(#main)")) target.focus();
+    if (target !== main || ctx.sourceElement.id === "search") return;
+    closeSidebar();
+    if (ctx.response.status < 400) announce($("[role=status]", main)?.textContent || ctx.title || document.title);
     // What the page itself gave the focus to keeps it.
     if (main !== document.activeElement && main.contains(document.activeElement)) return;
     const text = matchMedia("(pointer: fine)").matches && $("#composer textarea");
