@@ -164,6 +164,27 @@ public sealed class AccountTests(Chromium chromium, RunningApp app, PostgresServ
     }
 
     [Theory]
+    [InlineData("Sign out")]
+    [InlineData("Delete account")]
+    public async Task Whoever_leaves_leaves_no_draft_to_the_next_person(string way)
+    {
+        await using var person = await SignUpAsync(app.Address, _email);
+        await person.Page.GotoAsync(app.Address.ToString());
+        await person.Message.FillAsync("between me and this browser");
+        await person.Page.GotoAsync(new Uri(app.Address, "/account").ToString());
+        Assert.Contains("between me", await DraftsAsync(), StringComparison.Ordinal);
+
+        if (way == "Delete account")
+            await person.Page.GetByLabel("Your password").FillAsync(Password);
+        await person.Button(way).ClickAsync();
+
+        await Expect(person.Message).ToHaveValueAsync("");
+        Assert.DoesNotContain("between me", await DraftsAsync(), StringComparison.Ordinal);
+
+        Task<string> DraftsAsync() => person.Page.EvaluateAsync<string>("JSON.stringify(localStorage)");
+    }
+
+    [Theory]
     [MemberData(nameof(Screens))]
     public async Task The_list_of_accounts_fits_the_screen_and_breaks_no_rule(bool phone)
     {
