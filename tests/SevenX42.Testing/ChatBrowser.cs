@@ -149,7 +149,15 @@ public sealed class ChatBrowser : IDisposable
         return await _http.SendAsync(request, Cancellation);
     }
 
-    private async Task<string> TokenAsync() => _token ??= (await PageAsync("/")).QuerySelector("meta[name=csrf-token]")!.GetAttribute("content")!;
+    private async Task<string> TokenAsync()
+    {
+        if (_token is not null)
+            return _token;
+        // Where guests are off, whoever is nobody gets the way in and no other page.
+        using var home = await GetAsync("/");
+        var page = await PageAsync(home.IsSuccessStatusCode ? "/" : "/signin");
+        return _token = page.QuerySelector("meta[name=csrf-token]")!.GetAttribute("content")!;
+    }
 
     private void EnsureRedirect(HttpResponseMessage response)
     {

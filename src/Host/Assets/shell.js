@@ -74,8 +74,8 @@ export function startShell(htmx) {
     }
     const typing = event.target.matches("input, textarea, select");
     const act = {
-      "ctrl+k": () => (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
-      "ctrl+shift+o": () => $("#new-chat").requestSubmit(),
+      "ctrl+k": () => search() && (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
+      "ctrl+shift+o": () => $("#new-chat")?.requestSubmit(),
       "escape": () => $(":modal, :popover-open") || stop(),
       "/": () => !typing && $("#composer textarea")?.focus(),
       "?": () => !typing && $("#help").showModal(),
@@ -147,10 +147,20 @@ export function startShell(htmx) {
     if (ctx.target?.id === "toasts") closeSidebar();
     // What has come in place of the button that asked for it.
     if (ctx.sourceElement.matches("article")) $("textarea:focus", ctx.sourceElement)?.setSelectionRange(1e9, 1e9);
-    if (ctx.target?.id !== "main" || (ctx.sourceElement.id === "search" && document.activeElement !== document.body)) return;
-    closeSidebar();
-    announce(document.title);
     const main = $("#main");
+    // A target that depends on the status is still a selector here.
+    const target = ctx.target?.matches ? ctx.target : $(ctx.target);
+    // A swap that morphs keeps what was typed; a password that was sent is not to stay. After a reset it counts as one that
+    // nobody has typed yet, and not as one that is missing.
+    if (main.contains(target))
+      for (const { form } of $$("[type=password]", main)) {
+        for (const field of form) if (field.type !== "password") field.defaultValue = field.value;
+        form.reset();
+      }
+    if (target?.matches("[tabindex]:not(#main)")) target.focus();
+    if (target !== main || (ctx.sourceElement.id === "search" && document.activeElement !== document.body)) return;
+    closeSidebar();
+    if (ctx.response.status < 400) announce($("[role=status]", main)?.textContent || ctx.title || document.title);
     // What the page itself gave the focus to keeps it.
     if (main !== document.activeElement && main.contains(document.activeElement)) return;
     const text = matchMedia("(pointer: fine)").matches && $("#composer textarea");

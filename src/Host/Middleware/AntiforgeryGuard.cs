@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.AspNetCore.Authorization;
 using SevenX42.Http;
 
 namespace SevenX42.Host.Middleware;
@@ -21,11 +22,20 @@ internal sealed class AntiforgeryGuard(RequestDelegate next, IAntiforgery antifo
             && endpoint.Metadata.GetMetadata<IAntiforgeryMetadata>() is not { RequiresValidation: false }
             && !await antiforgery.IsRequestValidAsync(context))
         {
-            await Error.Invalid("antiforgery", "This page is out of date. Reload it and try again; what you wrote is kept.")
-                .ToResult().ExecuteAsync(context);
+            var error = HasLostItsSession(context, endpoint)
+                ? Error.Unauthenticated()
+                : Error.Invalid("antiforgery", "This page is out of date. Reload it and try again; what you wrote is kept.");
+            await error.ToResult().ExecuteAsync(context);
             return;
         }
 
         await next(context);
     }
+
+    // A page whose session has ended since it was loaded sends the token of whoever was signed in. What it lacks is somebody.
+    private static bool HasLostItsSession(HttpContext context, Endpoint endpoint) =>
+        context.User.Identity is not { IsAuthenticated: true }
+        && context.Request.Headers.ContainsKey(Header)
+        && endpoint.Metadata.GetMetadata<IAuthorizeData>() is not null
+        && endpoint.Metadata.GetMetadata<AllowGuestCreation>() is null;
 }

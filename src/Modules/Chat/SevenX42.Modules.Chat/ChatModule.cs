@@ -48,10 +48,10 @@ public sealed class ChatModule : IModule
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/", ReadConversationEndpoint.New);
+        routes.MapGet("/", ReadConversationEndpoint.New).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/c/{conversationId:guid}", ReadConversationEndpoint.Get).RequireAuthorization();
-        routes.MapGet("/search", SearchConversationsEndpoint.Get);
-        routes.MapGet("/conversations", ListConversationsEndpoint.Get);
+        routes.MapGet("/search", SearchConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
+        routes.MapGet("/conversations", ListConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapPost("/conversations", SendMessageEndpoint.Begin).WithMetadata(new AllowGuestCreation()).RequireAuthorization();
 
         var conversation = routes.MapGroup("/conversations/{conversationId:guid}").RequireAuthorization();

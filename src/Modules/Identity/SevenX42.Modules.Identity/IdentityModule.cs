@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Authentication.Cookies;
+using Microsoft.AspNetCore.Authorization;
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.DataProtection;
 using Microsoft.AspNetCore.DataProtection.KeyManagement;
@@ -47,15 +48,16 @@ public sealed class IdentityModule : IModule
         AddSessions(services);
         AddAccounts(services);
         services.AddScoped<IIdentityApi, IdentityApi>();
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<IdentitySettings>>().Value.Offers);
     }
 
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
-        routes.MapGet("/signin", SignInEndpoint.Get);
-        routes.MapPost("/signin", SignInEndpoint.Post).RequireRateLimiting(AttemptLimits.SignIn);
-        routes.MapGet("/signup", SignUpEndpoint.Get);
-        routes.MapPost("/signup", SignUpEndpoint.Post).RequireRateLimiting(AttemptLimits.SignUp);
+        routes.MapGet(SessionCookie.SignInPath, SignInEndpoint.Get);
+        routes.MapPost(SessionCookie.SignInPath, SignInEndpoint.Post).RequireRateLimiting(AttemptLimits.SignIn);
+        routes.MapGet(SessionCookie.SignUpPath, SignUpEndpoint.Get);
+        routes.MapPost(SessionCookie.SignUpPath, SignUpEndpoint.Post).RequireRateLimiting(AttemptLimits.SignUp);
         routes.MapPost("/signout", SignOutEndpoint.Post);
 
         var account = routes.MapGroup("/account").RequireAuthorization();
@@ -99,12 +101,15 @@ public sealed class IdentityModule : IModule
         services.AddScoped<SessionStore>();
         services.AddAuthentication(SessionCookie.Scheme).AddCookie(SessionCookie.Scheme);
         services.AddOptions<CookieAuthenticationOptions>(SessionCookie.Scheme).Configure<TimeProvider>(SessionCookie.Configure);
+        services.AddSingleton<IAuthorizationHandler, Visitors>();
         services.AddAuthorizationBuilder()
+            .AddPolicy(AccessPolicies.Visitors, policy => policy.AddRequirements(new Visitors.Requirement()))
             .AddPolicy(UserClaims.Administrator, policy => policy.RequireClaim(UserClaims.Role, UserClaims.Administrator));
     }
 
     private static void AddAccounts(IServiceCollection services)
     {
+        services.AddSingleton<ILookupNormalizer, AccountKeys>();
         services.AddIdentityCore<User>(options =>
         {
             options.User.RequireUniqueEmail = true;

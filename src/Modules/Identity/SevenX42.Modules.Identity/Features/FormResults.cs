@@ -1,5 +1,6 @@
 using Microsoft.AspNetCore.Http;
 using SevenX42.Http;
+using SevenX42.Modules.Identity.Domain;
 
 namespace SevenX42.Modules.Identity.Features;
 
@@ -19,6 +20,16 @@ internal static class FormResults
 
         http.Response.Headers.Location = url;
         return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
+    }
+
+    /// <summary>
+    /// Goes home after whoever was here has left: drafts that this browser keeps are theirs, and not the next person's. See
+    /// https://www.w3.org/TR/clear-site-data/
+    /// </summary>
+    public static IResult Leave(this HttpContext http)
+    {
+        http.Response.Headers["Clear-Site-Data"] = "\"storage\"";
+        return http.GoTo(LocalUrl.Home);
     }
 
     /// <summary>

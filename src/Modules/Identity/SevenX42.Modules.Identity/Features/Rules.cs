@@ -1,3 +1,4 @@
+using System.Text;
 using FluentValidation;
 using SevenX42.Modules.Identity.Domain;
 using SevenX42.Modules.Identity.Infrastructure.Users;
@@ -18,10 +19,13 @@ internal static class Rules
 
     public static void DisplayName<T>(this IRuleBuilder<T, string> rule)
     {
-        rule.Must(n => n.Trim().Length > 0).WithErrorCode("name_missing").WithMessage("Enter a name.");
+        rule.Must(n => n.EnumerateRunes().Any(r => !Rune.IsWhiteSpace(r) && !Characters.IsInvisible(r))).WithErrorCode("name_missing").WithMessage("Enter a name.");
         rule.Must(n => n.Trim().Length <= User.DisplayNameLength && !n.Any(char.IsControl))
             .WithErrorCode("name_invalid").WithMessage($"A name has at most {User.DisplayNameLength} characters, all of them visible.");
     }
+
+    public static void Email<T>(this IRuleBuilder<T, string> rule) =>
+        rule.Must(e => EmailAddress.Clean(e).Length > 0).WithErrorCode("email_missing").WithMessage("Enter your email address.");
 
     public static void NewPassword<T>(this IRuleBuilder<T, Password> rule, string field)
     {

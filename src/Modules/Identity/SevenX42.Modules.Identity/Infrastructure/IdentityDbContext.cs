@@ -1,6 +1,4 @@
 using Microsoft.AspNetCore.DataProtection.EntityFrameworkCore;
-using Microsoft.AspNetCore.Identity;
-using Microsoft.AspNetCore.Identity.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
@@ -12,9 +10,14 @@ using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Identity.Infrastructure;
 
-internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> options)
-    : IdentityUserContext<User, Guid>(options), IDataProtectionKeyContext
+/// <remarks>
+/// Not the framework's <c>IdentityUserContext</c>: it maps claims, logins and tokens, too, which this product does not have.
+/// The framework's store asks no more than that the context knows the users.
+/// </remarks>
+internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> options) : DbContext(options), IDataProtectionKeyContext
 {
+    public DbSet<User> Users => Set<User>();
+
     public DbSet<Session> Sessions => Set<Session>();
 
     public DbSet<RealtimeSigningKey> RealtimeSigningKeys => Set<RealtimeSigningKey>();
@@ -27,16 +30,19 @@ internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> opti
 
     protected override void OnModelCreating(ModelBuilder builder)
     {
-        base.OnModelCreating(builder);
         builder.HasDefaultSchema(IdentityModule.Schema);
         builder.Entity<User>(user =>
         {
             user.ToTable("users");
             user.Property(u => u.Id).ValueGeneratedNever();
             user.Property(u => u.DisplayName).HasMaxLength(User.DisplayNameLength);
+            user.Property(u => u.UserName).HasMaxLength(256);
+            user.Property(u => u.NormalizedUserName).HasMaxLength(256);
+            user.Property(u => u.Email).HasMaxLength(256);
+            user.Property(u => u.NormalizedEmail).HasMaxLength(256);
             user.Property(u => u.PasswordHash).HasMaxLength(512);
             user.Property(u => u.SecurityStamp).HasMaxLength(64);
-            user.Property(u => u.ConcurrencyStamp).HasMaxLength(64);
+            user.Property(u => u.ConcurrencyStamp).HasMaxLength(64).IsConcurrencyToken();
             user.Property(u => u.GuestKey).HasMaxLength(32);
             user.Ignore(u => u.PhoneNumber).Ignore(u => u.PhoneNumberConfirmed).Ignore(u => u.TwoFactorEnabled);
             user.Ignore(u => u.LockoutEnabled).Ignore(u => u.EmailConfirmed);
@@ -51,10 +57,6 @@ internal sealed class IdentityDbContext(DbContextOptions<IdentityDbContext> opti
                 "ck_users_credentials",
                 "is_guest = (normalized_email IS NULL) AND is_guest = (password_hash IS NULL) AND NOT (is_guest AND is_administrator)"));
         });
-        // What the framework's store could keep besides and this product does not have.
-        builder.Ignore<IdentityUserClaim<Guid>>();
-        builder.Ignore<IdentityUserLogin<Guid>>();
-        builder.Ignore<IdentityUserToken<Guid>>();
         builder.Entity<Session>(session =>
         {
             session.ToTable("sessions");

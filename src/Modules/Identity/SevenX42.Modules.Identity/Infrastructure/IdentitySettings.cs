@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Identity;
 
 namespace SevenX42.Modules.Identity.Infrastructure;
 
@@ -47,6 +48,8 @@ internal sealed class IdentitySettings
     public string[] PreviousKeyEncryptionSecrets { get; set; } = [];
 
     public bool AllowsGuests => Guests ?? throw new InvalidOperationException("The settings are not completed.");
+
+    public VisitorOffers Offers => new(AllowsGuests, SignUp is SignUpMode.Open);
 
     public TimeSpan LifetimeOf(bool guest) =>
         guest ? GuestRetention ?? throw new InvalidOperationException("The settings are not completed.") : SessionLifetime;

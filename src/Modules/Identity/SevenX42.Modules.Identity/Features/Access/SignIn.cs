@@ -22,8 +22,8 @@ internal sealed class SignInValidator : AbstractValidator<SignIn>
 {
     public SignInValidator()
     {
-        RuleFor(c => c.Email).NotEmpty().WithErrorCode("email_missing").WithMessage("Enter your email address.");
-        RuleFor(c => c.Email).MaximumLength(User.EmailLength).WithErrorCode("email_too_long").WithMessage("This is too long for an email address.");
+        RuleFor(c => c.Email).Email();
+        RuleFor(c => c.Email).MaximumLength(EmailAddress.MaxLength).WithErrorCode("email_too_long").WithMessage("This is too long for an email address.");
         RuleFor(c => c.Password).Must(p => p.Text.Length > 0).WithErrorCode("password_missing").WithMessage("Enter your password.");
         RuleFor(c => c.Password).Must(p => p.Text.Length <= Password.MaxLength).WithErrorCode("password_too_long").WithMessage("This is too long for a password.");
     }
@@ -35,7 +35,10 @@ internal sealed class SignInHandler(
 {
     public async Task<Result<SignedIn>> Handle(SignIn request, CancellationToken cancellationToken)
     {
-        var found = await passwords.FindAsync(request.Email.Trim(), request.Password, cancellationToken);
+        var found = await passwords.FindAsync(request.Email, request.Password, cancellationToken);
+        // What nobody could sign up with is pointed out, which tells no more than what was typed.
+        if (found.Error == PasswordChecks.Wrong && EmailAddress.FaultOf(request.Email) is { } fault)
+            return Error.Invalid("email_invalid", fault, nameof(SignIn.Email));
         if (!found.IsSuccess)
             return found.Error;
 
@@ -64,7 +67,8 @@ internal static class SignInEndpoint
     public static IResult Get(HttpContext http, ICurrentUser user, IOptions<IdentitySettings> settings, string? returnUrl = null) =>
         user is { Id: not null, IsGuest: false }
             ? http.GoTo(LocalUrl.OrHome(returnUrl))
-            : Page(http, user, settings.Value, email: null, returnUrl, error: null);
+            // What a guest had open is nothing that the account they sign in to could open.
+            : Page(http, user, settings.Value, email: null, ReturnUrl.Of(http.Request, returnUrl ?? (user.IsGuest ? LocalUrl.Home : null)), error: null);
 
     public static async Task<IResult> Post(
         [FromForm] string? email,

@@ -2,7 +2,6 @@ using MediatR;
 using Microsoft.AspNetCore.Authentication;
 using Microsoft.AspNetCore.Http;
 using SevenX42.Http;
-using SevenX42.Modules.Identity.Domain;
 using SevenX42.Modules.Identity.Infrastructure;
 using SevenX42.Modules.Identity.Infrastructure.Guests;
 using SevenX42.Modules.Identity.Infrastructure.Sessions;
@@ -39,6 +38,6 @@ internal static class SignOutEndpoint
         if (!result.IsSuccess)
             return result.Error.ToResult();
         await http.SignOutAsync(SessionCookie.Scheme);
-        return http.GoTo(LocalUrl.Home);
+        return http.Leave();
     }
 }

@@ -25,13 +25,10 @@ internal sealed class SignUpValidator : AbstractValidator<SignUp>
     public SignUpValidator()
     {
         RuleFor(c => c.DisplayName).DisplayName();
-        RuleFor(c => c.Email).Must(e => e.Trim().Length > 0).WithErrorCode("email_missing").WithMessage("Enter your email address.");
-        RuleFor(c => c.Email)
-            .Must(e => e.Trim() is var email && email.Length <= User.EmailLength && System.Net.Mail.MailAddress.TryCreate(email, out var address)
-                && address.Address == email && !email.Any(char.IsControl))
-            .WithErrorCode("email_invalid").WithMessage("This is no email address.");
+        RuleFor(c => c.Email).Email();
+        RuleFor(c => c.Email).Must(e => EmailAddress.FaultOf(e) is null).WithErrorCode("email_invalid").WithMessage(c => EmailAddress.FaultOf(c.Email));
         RuleFor(c => c.Password).NewPassword(nameof(SignUp.Password));
-        RuleFor(c => c).Must(c => !c.Password.Text.Equals(c.Email.Trim(), StringComparison.OrdinalIgnoreCase))
+        RuleFor(c => c).Must(c => !EmailAddress.KeyOf(c.Password.Text).Equals(EmailAddress.KeyOf(c.Email), StringComparison.Ordinal))
             .WithErrorCode("password_is_email").WithMessage("Your email address is no secret. Choose another password.").OverridePropertyName(nameof(SignUp.Password));
     }
 }
@@ -62,7 +59,7 @@ internal sealed class SignUpHandler(
 
         var user = guest ?? NewUser();
         user.DisplayName = request.DisplayName.Trim();
-        user.UserName = user.Email = request.Email.Trim();
+        user.UserName = user.Email = EmailAddress.Clean(request.Email);
         user.IsGuest = false;
         user.GuestKey = null;
         user.IsAdministrator = await IsFirstAsync(cancellationToken);
@@ -111,7 +108,7 @@ internal static class SignUpEndpoint
     public static IResult Get(HttpContext http, ICurrentUser user, IOptions<IdentitySettings> settings, string? returnUrl = null) =>
         user is { Id: not null, IsGuest: false }
             ? http.GoTo(LocalUrl.OrHome(returnUrl))
-            : Page(http, user, settings.Value, displayName: null, email: null, returnUrl, error: null);
+            : Page(http, user, settings.Value, displayName: null, email: null, ReturnUrl.Of(http.Request, returnUrl), error: null);
 
     public static async Task<IResult> Post(
         [FromForm] string? displayName,

@@ -5,8 +5,10 @@ namespace SevenX42.Modules.Identity.Features.Account;
 /// <param name="Email">What they sign in with; a guest has none.</param>
 /// <param name="IsGuest">Whether this is a guest.</param>
 /// <param name="IsAdministrator">Whether they administer the installation.</param>
+/// <param name="MaySignUp">Whether a guest can make an account.</param>
 /// <param name="Sessions">Where they are signed in, the present one first.</param>
-public sealed record AccountVm(string DisplayName, string? Email, bool IsGuest, bool IsAdministrator, IReadOnlyList<SessionVm> Sessions);
+public sealed record AccountVm(
+    string DisplayName, string? Email, bool IsGuest, bool IsAdministrator, bool MaySignUp, IReadOnlyList<SessionVm> Sessions);
 
 /// <summary>A sign-in on a device.</summary>
 /// <param name="Id">The session.</param>

@@ -46,7 +46,7 @@ internal sealed class ChangePasswordHandler(
         var known = passwords.Check(user, request.Present, "currentPassword");
         if (!known.IsSuccess)
             return known.Error;
-        if (request.New.Text.Trim().Equals(user.Email, StringComparison.OrdinalIgnoreCase))
+        if (EmailAddress.KeyOf(request.New.Text) == user.NormalizedEmail)
             return Error.Invalid("password_is_email", "Your email address is no secret. Choose another password.", "newPassword");
 
         var (old, hash, stamp) = (user.PasswordHash, hasher.HashPassword(user, request.New.Text), Guid.CreateVersion7(time.GetUtcNow()).ToString());

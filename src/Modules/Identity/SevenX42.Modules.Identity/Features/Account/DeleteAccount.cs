@@ -67,6 +67,6 @@ internal static class DeleteAccountEndpoint
         if (!result.IsSuccess)
             return await ShowAccountEndpoint.AfterAsync(http, sender, AccountSectionVm.Delete, result, cancellationToken, confirmation);
         await http.SignOutAsync(SessionCookie.Scheme);
-        return http.GoTo(LocalUrl.Home);
+        return http.Leave();
     }
 }

@@ -1,6 +1,7 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Identity;
 using SevenX42.Http;
 using SevenX42.Modules.Identity.Domain;
 using SevenX42.Modules.Identity.Infrastructure;
@@ -10,7 +11,7 @@ namespace SevenX42.Modules.Identity.Features.Account;
 /// <summary>The account page of whoever asks.</summary>
 internal sealed record ShowAccount : IIdentityQuery<AccountVm>;
 
-internal sealed class ShowAccountHandler(IdentityDbContext context, ICurrentUser current, TimeProvider time)
+internal sealed class ShowAccountHandler(IdentityDbContext context, ICurrentUser current, VisitorOffers offers, TimeProvider time)
     : IRequestHandler<ShowAccount, Result<AccountVm>>
 {
     // More sessions than anybody looks through; the oldest of them can be ended all at once.
@@ -29,7 +30,7 @@ internal sealed class ShowAccountHandler(IdentityDbContext context, ICurrentUser
             .OrderByDescending(s => s.Id == current.SessionId).ThenByDescending(s => s.LastSeenAt)
             .Take(MaxSessions)
             .ToListAsync(cancellationToken);
-        return new AccountVm(user.DisplayName, user.Email, user.IsGuest, user.IsAdministrator,
+        return new AccountVm(user.DisplayName, user.Email, user.IsGuest, user.IsAdministrator, offers.SignUp,
         [
             .. sessions.Select(s => new SessionVm(
                 s.Id, DeviceName.Of(s.UserAgent), s.Address?.ToString(), s.CreatedAt, Ago.Of(now - s.LastSeenAt), s.Id == current.SessionId)),

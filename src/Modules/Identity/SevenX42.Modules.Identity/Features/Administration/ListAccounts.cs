@@ -2,6 +2,7 @@ using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Http;
+using SevenX42.Modules.Identity.Domain;
 using SevenX42.Modules.Identity.Infrastructure;
 
 namespace SevenX42.Modules.Identity.Features.Administration;
@@ -15,8 +16,8 @@ internal sealed class ListAccountsHandler(IdentityDbContext context) : IRequestH
 
     public async Task<Result<AccountsVm>> Handle(ListAccounts request, CancellationToken cancellationToken)
     {
-        var query = request.Query.Trim();
-        var prefix = query.ToUpperInvariant();
+        var query = EmailAddress.Clean(request.Query);
+        var prefix = EmailAddress.KeyOf(query);
         var accounts = await context.Users
             .Where(u => !u.IsGuest && (prefix == "" || u.NormalizedEmail!.StartsWith(prefix)))
             .OrderBy(u => u.CreatedAt)

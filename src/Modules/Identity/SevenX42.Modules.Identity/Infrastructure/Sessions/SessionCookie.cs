@@ -17,6 +17,7 @@ internal static class SessionCookie
 {
     public const string Scheme = "Session";
     public const string SignInPath = "/signin";
+    public const string SignUpPath = "/signup";
     public const string ReturnUrlParameter = "returnUrl";
 
     /// <summary>Sends the cookie of a session that is stored, and goes on as its user.</summary>
@@ -86,20 +87,23 @@ internal static class SessionCookie
         context.RejectPrincipal();
     }
 
-    // A page that needs a user leads to the sign-in page and back. What a script asked for is told the plain status, so
+    // A page that needs a user leads to the sign-in page and back. What else a script asked for is told the plain status, so
     // that a draft on the page is not swept away by a redirect.
     private static Task AskToSignInAsync(RedirectContext<CookieAuthenticationOptions> context)
     {
-        var request = context.Request;
+        var (request, response) = (context.Request, context.Response);
+        var back = HttpMethods.IsGet(request.Method) ? request.PathBase + request.Path + request.QueryString : "/";
+        var signIn = $"{SignInPath}?{ReturnUrlParameter}={Uri.EscapeDataString(back)}";
         if (request.WantsPage())
         {
-            var back = HttpMethods.IsGet(request.Method) ? request.PathBase + request.Path + request.QueryString : "/";
-            context.Response.StatusCode = StatusCodes.Status303SeeOther;
-            context.Response.Headers.Location = $"{SignInPath}?{ReturnUrlParameter}={Uri.EscapeDataString(back)}";
+            response.StatusCode = StatusCodes.Status303SeeOther;
+            response.Headers.Location = signIn;
         }
         else
         {
-            context.Response.StatusCode = StatusCodes.Status401Unauthorized;
+            response.StatusCode = StatusCodes.Status401Unauthorized;
+            if (request.WantsMain())
+                response.Headers["HX-Redirect"] = signIn;
         }
 
         return Task.CompletedTask;

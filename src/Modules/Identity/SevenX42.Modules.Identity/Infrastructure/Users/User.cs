@@ -6,7 +6,6 @@ namespace SevenX42.Modules.Identity.Infrastructure.Users;
 internal sealed class User : IdentityUser<Guid>
 {
     public const int DisplayNameLength = 64;
-    public const int EmailLength = 254;
 
     public required string DisplayName { get; set; }
 
