@@ -34,10 +34,11 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
             ApplicationName = typeof(ApplicationHost).Assembly.GetName().Name,
         });
         configure?.Invoke(builder);
+        var settings = StartSettings.Read(builder.Configuration);
         var postgres = await builder.StartEmbeddedIfNeededAsync(cancellationToken);
         try
         {
-            var app = Build(builder);
+            var app = Build(builder, settings);
             return new ApplicationHost(app, postgres);
         }
         catch
@@ -66,14 +67,14 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
             await postgres.DisposeAsync();
     }
 
-    private static WebApplication Build(WebApplicationBuilder builder)
+    private static WebApplication Build(WebApplicationBuilder builder, StartSettings settings)
     {
-        var role = new AppRoleContext(builder.Configuration.GetValue("Role", AppRole.All));
-        var management = builder.UseListeningAddresses();
+        var role = new AppRoleContext(settings.Role);
+        builder.UseListeningAddresses(settings);
         var services = builder.Services;
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(role);
-        services.AddSingleton(management);
+        services.AddSingleton(settings.Management);
         services.AddMemoryChannelLog();
         if (role.ServesWeb)
             services.AddRealtime(builder.Configuration);
@@ -91,8 +92,8 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         });
         services.AddRateLimits();
         services.AddPageCompression();
-        services.AddCrossOrigin(builder.Configuration);
-        services.AddForwardedHeaders(builder.Configuration);
+        services.AddCrossOrigin(settings);
+        services.AddForwardedHeaders(settings);
         services.AddTelemetry(builder.Configuration);
         services.AddHealth();
         services.AddHostedService<Banner>();
@@ -100,7 +101,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
             module.Add(services, builder.Configuration);
 
         var app = builder.Build();
-        app.MapWhen(management.Is, MapManagement);
+        app.MapWhen(settings.Management.Is, MapManagement);
         if (role.ServesWeb)
             MapWeb(app);
         return app;

@@ -1,10 +1,14 @@
+using System.Text;
 using MediatR;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using Microsoft.Extensions.Time.Testing;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Features.Catalog;
 using SevenX42.Modules.Generation.Infrastructure;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Generation.Tests;
@@ -103,6 +107,76 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Models_with_characters_that_are_none_are_left_out_and_the_others_offered()
+    {
+        _server.ModelsScript = Script.Respond(200, """{"data":[{"id":"half \ud800"},{"id":"whole"},{"id":"größe"}]}""") with { Encoding = Encoding.Latin1 };
+        await using var host = await StartAsync();
+        Assert.Equal(["scripted/whole", "demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+    }
+
+    [Theory]
+    [InlineData("a wrong key", 401, "does not accept the configured key")]
+    [InlineData("a list that only the key may not see", 403, "")]
+    [InlineData("no list", 404, "")]
+    public async Task A_server_whose_models_are_named_is_asked_all_the_same_and_only_a_lack_of_a_list_is_forgiven(string what, int status, string sentence)
+    {
+        _server.ModelsScript = Script.Error(status, "no");
+        await using var host = await StartAsync(("Models:0", "named"));
+        Assert.Equal(["scripted/named", "demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+        var provider = await GenerationHost.EventuallyAsync(
+            async () => (await host.Api.GetProvidersAsync(Cancelled)).SingleOrDefault(p => p.Message.Contains(sentence, StringComparison.Ordinal) && _server.AllRequests.Count > 0),
+            what);
+        Assert.Equal((sentence.Length > 0 ? ProviderInfo.Unavailable : ProviderInfo.Ready, 1), (provider.State, provider.ModelCount));
+    }
+
+    [Fact]
+    public async Task A_list_that_cannot_be_read_is_asked_for_again_and_again()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        _server.ModelsScript = Script.Respond(200, """{"data":[{"id":"\ud800"}]}""");
+        await using var host = await GenerationHost.StartAsync(
+            await postgres.CreateDatabaseAsync(), GenerationHost.Settings(_server), services: services => services.AddSingleton<TimeProvider>(time));
+        Assert.Equal(["demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+        await MinutesPassAsync(time, () => _server.AllRequests.Count > 3);
+        _server.ModelsScript = null;
+        IReadOnlyList<ModelInfo> models = [];
+        await MinutesPassAsync(time, async () => (models = await host.Api.GetModelsAsync(Cancelled)).Count == 2);
+        Assert.Equal("scripted/scripted", models[0].Id);
+    }
+
+    [Fact]
+    public async Task Asking_that_fails_by_our_own_fault_is_said_logged_and_goes_on()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var log = new LogLines();
+        await using var host = await GenerationHost.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            GenerationHost.Settings(_server),
+            services: services => services.AddSingleton<TimeProvider>(time).AddSingleton<ILoggerProvider>(log));
+        Assert.Equal(ProviderInfo.Ready, (await host.Api.GetProvidersAsync(Cancelled)).Single().State);
+
+        // Whatever is asked from now on throws what no server can cause.
+        host.Services.GetRequiredService<ProviderConnections>().Dispose();
+        await MinutesPassAsync(
+            time, () => log.All.Count(l => l.Level == LogLevel.Error && l.Text.Contains("scripted", StringComparison.Ordinal)) > 2);
+        var provider = (await host.Api.GetProvidersAsync(Cancelled)).Single();
+        Assert.Equal(ProviderInfo.Unavailable, provider.State);
+        Assert.Contains("log", provider.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_server_that_takes_its_time_is_said_to_be_asked()
+    {
+        var gate = new TaskCompletionSource();
+        _server.ModelsScript = Script.Respond(200, " ").Until(gate.Task).Raw("""{"data":[{"id":"late"}]}""");
+        await using var host = await StartAsync();
+        Assert.Equal(("asking", 0), (await host.Api.GetProvidersAsync(Cancelled)).Select(p => (p.State, p.ModelCount)).Single());
+        gate.SetResult();
+        await GenerationHost.EventuallyAsync(
+            async () => (await host.Api.GetProvidersAsync(Cancelled)).SingleOrDefault(p => p is { State: ProviderInfo.Ready, ModelCount: 1 }), "it answers");
+    }
+
+    [Fact]
     public async Task Redirects_are_not_followed()
     {
         await using var elsewhere = await ScriptedProvider.StartAsync();
@@ -197,7 +271,8 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
         await using var scope = host.Services.CreateAsyncScope();
         var listed = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListModels(), Cancelled);
         Assert.Equal("demo/demo", listed.Value.Models.Single().Id);
-        Assert.Equal(("scripted", false), listed.Value.Providers.Select(p => (p.Name, p.IsReady)).Single());
+        Assert.Equal(
+            ("scripted", ProviderInfo.Unavailable, "Generation__Providers__0__"), listed.Value.Providers.Select(p => (p.Name, p.State, p.Settings)).Single());
     }
 
     [Theory]
@@ -211,6 +286,9 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("MaxConcurrent", "0", "MaxConcurrent")]
     [InlineData("IdleTimeout", "-00:00:01", "Timeouts")]
     [InlineData("Generation:Lease", "00:00:01", "Lease")]
+    [InlineData("Generation:JobRetention", "00:30:00", "JobRetention")]
+    [InlineData("Generation:DiscoveryTargets:0", "http://127.0.0.1:11434", "DiscoveryTargets:0")]
+    [InlineData("Generation:DiscoveryTargets:0", "ollama=127.0.0.1:11434", "DiscoveryTargets:0")]
     public async Task A_wrong_setting_stops_the_start_and_says_which(string key, string value, string sentence)
     {
         var database = await postgres.CreateDatabaseAsync();
@@ -218,6 +296,14 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
             () => GenerationHost.StartAsync(database, GenerationHost.Settings(_server, (key, value))));
         Assert.Contains(sentence, refused.Message, StringComparison.Ordinal);
     }
+
+    private static Task MinutesPassAsync(FakeTimeProvider time, Func<bool> until) => MinutesPassAsync(time, () => Task.FromResult(until()));
+
+    private static Task MinutesPassAsync(FakeTimeProvider time, Func<Task<bool>> until) => Eventually.TrueAsync(async () =>
+    {
+        time.Advance(TimeSpan.FromMinutes(1));
+        return await until();
+    });
 
     private async Task<GenerationHost> StartAsync(params (string Key, string Value)[] settings) =>
         await GenerationHost.StartAsync(await postgres.CreateDatabaseAsync(), GenerationHost.Settings(_server, settings));

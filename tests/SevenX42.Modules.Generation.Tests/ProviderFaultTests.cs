@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text;
 using SevenX42.Contracts.Generation;
 using SevenX42.Testing;
 
@@ -187,6 +188,28 @@ public sealed class ProviderFaultTests(PostgresServer postgres) : IAsyncLifetime
             var read = await host.UntilReadAsync(request, r => r.Done is not null, "the end is in the log");
             Assert.Equal(Text, read.Text);
         }
+    }
+
+    public static TheoryData<string, Script, string, string> Unreadable { get; } = new()
+    {
+        { "half a character", Script.Respond(503, """{"error":{"message":"cut here \ud800"}}"""), "provider_unavailable", "cut here" },
+        { "Latin-1", Script.Respond(401, """{"error":{"message":"clé refusée"}}""") with { Encoding = Encoding.Latin1 }, "provider_unauthorized", "ApiKey" },
+        { "Latin-1 in words", Script.Respond(400, """{"error":{"message":"clé refusée"}}""") with { Encoding = Encoding.Latin1 }, "provider_rejected", "refus" },
+        { "half a character in the code", Script.Respond(400, """{"error":{"code":"\udc00","message":"maximum context length"}}"""), "context_too_long", "longer than" },
+        { "JSON instead of a stream", Script.Respond(200, """{"error":{"message":"no \ud83d","code":503}}"""), "provider_unavailable", "no" },
+        { "inside the stream", Script.Stream.Data("""{"error":{"message":"no \ud83d","code":503}}"""), "provider_unavailable", "no" },
+        { "inside the stream, Latin-1", Script.Stream.Data("""{"error":{"message":"désolé","code":503}}""") with { Encoding = Encoding.Latin1 }, "provider_unavailable", "problem" },
+    };
+
+    [Theory]
+    [MemberData(nameof(Unreadable))]
+    public async Task An_error_with_characters_that_are_none_says_what_it_means(string what, Script script, string code, string words)
+    {
+        await using var host = await StartAsync(("MaxTries", "1"));
+        _server.Script("m", script);
+        var (finished, _) = await AnswerAsync(host);
+        Assert.Equal((what, GenerationStatus.Failed, code), (what, finished.Status, finished.ErrorCode));
+        Assert.Contains(words, finished.ErrorMessage, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -405,9 +405,9 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
         var request = await host.DeliverAsync(GenerationHost.Request());
         await host.FinishAsync(request);
         var store = host.Services.GetRequiredService<Infrastructure.Jobs.JobStore>();
-        Assert.Equal(0, await store.SweepAsync(TimeSpan.FromHours(1), 100, Cancelled));
+        Assert.Equal(0, await store.SweepAsync(TimeSpan.FromHours(1), TimeSpan.FromDays(30), 100, Cancelled));
         Assert.True((await host.Api.GetCheckpointsAsync([request.GenerationId], Cancelled)).ContainsKey(request.GenerationId));
-        Assert.Equal(1, await store.SweepAsync(TimeSpan.Zero, 100, Cancelled));
+        Assert.Equal(1, await store.SweepAsync(TimeSpan.Zero, TimeSpan.FromDays(30), 100, Cancelled));
         var job = await host.FindJobAsync(request.GenerationId);
         Assert.Equal((null, GenerationStatus.Completed), (job!.Text, job.Status));
         Assert.True(job.OutputTokens > 0);

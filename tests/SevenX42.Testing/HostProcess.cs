@@ -20,14 +20,17 @@ public sealed partial class HostProcess : IAsyncDisposable
     private readonly ConcurrentQueue<string> _output = new();
     private readonly ConcurrentQueue<string> _errors = new();
 
-    private HostProcess(Process process, Uri address, Uri management) =>
-        (_process, Address, Management) = (process, address, management);
+    private readonly string _address;
+    private readonly string _management;
+
+    private HostProcess(Process process, string address, string management) =>
+        (_process, _address, _management) = (process, address, management);
 
     /// <summary>Where it listens.</summary>
-    public Uri Address { get; }
+    public Uri Address => new(_address);
 
     /// <summary>Where health and metrics are.</summary>
-    public Uri Management { get; }
+    public Uri Management => new(_management);
 
     /// <summary>Lines it has written to its standard output.</summary>
     public IReadOnlyCollection<string> Output => _output;
@@ -71,7 +74,7 @@ public sealed partial class HostProcess : IAsyncDisposable
         foreach (var (key, value) in values)
             start.Environment[key.Replace(":", "__", StringComparison.Ordinal)] = value;
 
-        var process = new HostProcess(new Process { StartInfo = start }, new Uri(values["Urls"]!), new Uri(values["Management:Url"]!));
+        var process = new HostProcess(new Process { StartInfo = start }, values["Urls"]!, values["Management:Url"]!);
         process._process.OutputDataReceived += (_, line) => Keep(process._output, line.Data);
         process._process.ErrorDataReceived += (_, line) => Keep(process._errors, line.Data);
         process._process.Start();

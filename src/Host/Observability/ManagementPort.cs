@@ -7,6 +7,9 @@ internal sealed class ManagementPort(string? url)
 {
     public const string DefaultUrl = "http://127.0.0.1:5043";
 
+    /// <summary>The address to listen on; <see langword="null"/> for none.</summary>
+    public string? Url { get; } = string.IsNullOrWhiteSpace(url) ? null : url;
+
     private readonly Uri? _url = string.IsNullOrWhiteSpace(url)
         ? null
         : new Uri(url.Replace("://+", "://0.0.0.0", StringComparison.Ordinal).Replace("://*", "://0.0.0.0", StringComparison.Ordinal));

@@ -22,6 +22,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         ("GET /", Access.Everybody, []),
         ("GET /search", Access.Everybody, []),
         ("GET /conversations", Access.Everybody, []),
+        ("GET /models", Access.Everybody, []),
         ("GET /signin", Access.Everybody, []),
         ("GET /signup", Access.Everybody, []),
         ("POST /signin", Access.Everybody, []),
@@ -37,7 +38,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
 
         ("GET /realtime/poll", Access.SignedIn, []),
         ("POST /realtime/token", Access.SignedIn, []),
-        ("GET /models", Access.SignedIn, []),
+        ("POST /models/look", Access.SignedIn, []),
         ("POST /media/assets/", Access.SignedIn, []),
 
         ("GET /c/{conversationId:guid}", Access.Owner, []),

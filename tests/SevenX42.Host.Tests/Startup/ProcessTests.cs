@@ -114,6 +114,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [Theory]
     [InlineData("Host=127.0.0.1;Port=1;Username=a;Password=b;Database=c", "PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.")]
     [InlineData("wrong password", "PostgreSQL refuses the user or password of ConnectionStrings__Postgres.")]
+    [InlineData("postgres://a:b@127.0.0.1/c", "The configuration is not valid: ConnectionStrings:Postgres is no connection string; write it as Host=db;Database=app;Username=app;Password=secret.")]
     public async Task A_wrong_connection_string_is_answered_with_what_to_change(string connection, string sentence)
     {
         var given = connection switch
@@ -126,6 +127,73 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
 
         Assert.Equal(1, await host.ExitAsync());
         Assert.Equal([sentence], host.Errors);
+    }
+
+    [Theory]
+    [InlineData("Role", "foo", "Role must be All.")]
+    [InlineData("Role", "7", "Role must be All.")]
+    [InlineData("Role", "Worker", "Role must be All: Web and Worker are processes of their own, which need a channel log that they share, and this version has none.")]
+    [InlineData("Urls", "localhost", "Urls: 'localhost' is no address to listen on; write http://localhost:5042.")]
+    [InlineData("Urls", "http://127.0.0.1:99999", "Urls: 'http://127.0.0.1:99999' is no address to listen on; write http://localhost:5042.")]
+    [InlineData("Management:Url", "127.0.0.1:5043", "Management:Url: '127.0.0.1:5043' is no address to listen on; write http://127.0.0.1:5043, or nothing for none.")]
+    [InlineData("ForwardedHeaders:KnownNetworks:0", "10.0.0.1/8", "ForwardedHeaders:KnownNetworks: '10.0.0.1/8' is no network; write it as 10.0.0.0/8.")]
+    [InlineData("Cors:AllowedOrigins:0", "*", "Cors:AllowedOrigins: '*' is no origin; write scheme://host[:port].")]
+    [InlineData("Generation:DiscoveryTargets:0", "ollama=localhost", "Generation:DiscoveryTargets:0: BaseUrl must be")]
+    [InlineData("Generation:MaxConcurrent", "many", "'many' at 'Generation:MaxConcurrent'")]
+    [InlineData("Generation:Lease", "soon", "'soon' at 'Generation:Lease'")]
+    [InlineData("Database:AutoMigrate", "perhaps", "'perhaps' at 'Database:AutoMigrate'")]
+    public async Task A_setting_that_means_nothing_is_named_in_one_sentence(string key, string value, string sentence)
+    {
+        var connection = await postgres.CreateDatabaseAsync();
+
+        await using var host = HostProcess.Launch(On(connection, (key, value)));
+
+        Assert.Equal(1, await host.ExitAsync());
+        Assert.Contains(sentence, Assert.Single(host.Errors), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_module_s_own_role_without_the_database_of_all_is_refused()
+    {
+        await using var host = HostProcess.Launch(new Dictionary<string, string?>
+        {
+            ["DataDirectory"] = _data.FullName,
+            ["ConnectionStrings:Postgres_chat"] = await postgres.CreateDatabaseAsync(),
+        });
+
+        Assert.Equal(1, await host.ExitAsync());
+        Assert.Equal(["The configuration is not valid: ConnectionStrings:Postgres_chat needs ConnectionStrings:Postgres beside it, for the modules that have no role of their own."], host.Errors);
+        Assert.Empty(_data.EnumerateFileSystemInfos());
+    }
+
+    [Fact]
+    public async Task The_start_says_of_every_model_server_what_it_has_or_what_is_wrong_with_it()
+    {
+        await using var good = await ScriptedProvider.StartAsync();
+        await using var refusing = await ScriptedProvider.StartAsync();
+        refusing.ModelsScript = Script.Error(401, "Incorrect API key provided: sk-canary-4711");
+        await using var page = await ScriptedProvider.StartAsync();
+        page.ModelsScript = Script.Respond(200, "<html>Welcome</html>", "text/html");
+        var connection = await postgres.CreateDatabaseAsync();
+
+        await using var host = await HostProcess.StartAsync(On(
+            connection,
+            ("Generation:Providers:0:Name", "good"),
+            ("Generation:Providers:0:BaseUrl", good.BaseUrl.ToString()),
+            ("Generation:Providers:1:Name", "refusing"),
+            ("Generation:Providers:1:BaseUrl", refusing.BaseUrl.ToString()),
+            ("Generation:Providers:1:ApiKey", "sk-canary-4711"),
+            ("Generation:Providers:2:Name", "page"),
+            ("Generation:Providers:2:BaseUrl", page.BaseUrl.ToString()),
+            ("Generation:Providers:3:Name", "nobody"),
+            ("Generation:Providers:3:BaseUrl", "http://127.0.0.1:1/v1")));
+
+        await Eventually.TrueAsync(() => host.Output.Any(l => l.Contains("demo model: built in", StringComparison.Ordinal)));
+        Assert.Contains("  good: scripted", host.Output);
+        Assert.Contains("  refusing: not available. refusing does not accept the configured key. Check its ApiKey.", host.Output);
+        Assert.Contains(host.Output, l => l.StartsWith("  page: not available. page answered with a web page", StringComparison.Ordinal));
+        Assert.Contains(host.Output, l => l.StartsWith("  nobody: not available. nobody can't be reached.", StringComparison.Ordinal));
+        Assert.DoesNotContain(host.Output, l => l.Contains("sk-canary", StringComparison.Ordinal));
     }
 
     [Fact]

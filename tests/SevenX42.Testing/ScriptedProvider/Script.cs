@@ -62,6 +62,9 @@ public sealed record Script
     /// <summary>End of line in the event stream.</summary>
     public string NewLine { get; init; } = "\n";
 
+    /// <summary>What its characters are as bytes.</summary>
+    public Encoding Encoding { get; init; } = Encoding.UTF8;
+
     /// <summary>When set, the bytes are sent in pieces of random length.</summary>
     public int? CutSeed { get; init; }
 

@@ -163,14 +163,14 @@ public sealed class ScriptedProvider : IAsyncDisposable
             switch (step)
             {
                 case SevenX42.Testing.Script.Line line:
-                    pending.AddRange(Encoding.UTF8.GetBytes(line.Text + script.NewLine));
+                    pending.AddRange(script.Encoding.GetBytes(line.Text + script.NewLine));
 
                     // An event at a time, unless the bytes are cut at random; then pieces of events, and several at once.
                     if (random is null && line.Text.Length > 0)
                         continue;
                     break;
                 case SevenX42.Testing.Script.Write write:
-                    pending.AddRange(Encoding.UTF8.GetBytes(write.Text));
+                    pending.AddRange(script.Encoding.GetBytes(write.Text));
                     break;
                 case SevenX42.Testing.Script.PauseStep pause:
                     await SendAsync(pending.Count);

@@ -20,8 +20,9 @@ public sealed class EventNameAttribute(string name) : Attribute
 }
 
 /// <summary>
-/// Handles an integration event in a consuming module. Called at least once per event; most derive from the inbox base
-/// class of the building blocks, which makes the database work happen exactly once.
+/// Handles an integration event in a consuming module. Called at least once per event, in no promised order, whatever becomes of
+/// the event's other handlers; most derive from the inbox base class of the building blocks, which makes the database work
+/// happen exactly once.
 /// </summary>
 /// <typeparam name="TEvent">The event.</typeparam>
 public interface IIntegrationEventHandler<in TEvent>

@@ -57,20 +57,15 @@ internal sealed class OutboxQueue<TContext>
 internal sealed class OutboxInterceptor<TContext>(OutboxQueue<TContext> queue) : SaveChangesInterceptor, IDbTransactionInterceptor
     where TContext : DbContext
 {
-    private readonly ConditionalWeakTable<DbContext, List<OutboxMessage>> _pending = [];
+    // Contexts are pooled: an instance outlives what was saved on it and never committed, because the commit failed or nobody
+    // asked for one. So messages are kept with the transaction that they were saved in, and only its commit lets them go.
+    private readonly ConditionalWeakTable<DbContext, Pending> _pending = [];
 
     public override ValueTask<InterceptionResult<int>> SavingChangesAsync(
         DbContextEventData eventData, InterceptionResult<int> result, CancellationToken cancellationToken = default)
     {
         if (eventData.Context is { } context)
-        {
-            foreach (var entry in context.ChangeTracker.Entries<OutboxMessage>())
-            {
-                if (entry.State == EntityState.Added)
-                    _pending.GetOrCreateValue(context).Add(entry.Entity);
-            }
-        }
-
+            Keep(context);
         return new(result);
     }
 
@@ -85,7 +80,7 @@ internal sealed class OutboxInterceptor<TContext>(OutboxQueue<TContext> queue) :
     {
         // Inside an explicit transaction this is not a commit yet.
         if (eventData.Context is { } context && context.Database.CurrentTransaction is null)
-            Release(context);
+            Release(context, transaction: null);
         return new(result);
     }
 
@@ -104,14 +99,23 @@ internal sealed class OutboxInterceptor<TContext>(OutboxQueue<TContext> queue) :
     public void TransactionCommitted(DbTransaction transaction, TransactionEndEventData eventData)
     {
         if (eventData.Context is { } context)
-            Release(context);
+            Release(context, eventData.TransactionId);
     }
 
     public Task TransactionCommittedAsync(
         DbTransaction transaction, TransactionEndEventData eventData, CancellationToken cancellationToken = default)
     {
-        if (eventData.Context is { } context)
-            Release(context);
+        TransactionCommitted(transaction, eventData);
+        return Task.CompletedTask;
+    }
+
+    // Whether a commit that failed took effect nobody knows here. If it did, the poller finds its messages.
+    public void TransactionFailed(DbTransaction transaction, TransactionErrorEventData eventData) => Forget(eventData.Context);
+
+    public Task TransactionFailedAsync(
+        DbTransaction transaction, TransactionErrorEventData eventData, CancellationToken cancellationToken = default)
+    {
+        Forget(eventData.Context);
         return Task.CompletedTask;
     }
 
@@ -124,11 +128,34 @@ internal sealed class OutboxInterceptor<TContext>(OutboxQueue<TContext> queue) :
         return Task.CompletedTask;
     }
 
-    private void Release(DbContext context)
+    // Which of the messages were saved after the savepoint nobody knows here: those before it are the poller's, too.
+    public void RolledBackToSavepoint(DbTransaction transaction, TransactionEventData eventData) => Forget(eventData.Context);
+
+    public Task RolledBackToSavepointAsync(
+        DbTransaction transaction, TransactionEventData eventData, CancellationToken cancellationToken = default)
     {
-        if (!_pending.TryGetValue(context, out var messages))
+        Forget(eventData.Context);
+        return Task.CompletedTask;
+    }
+
+    private void Keep(DbContext context)
+    {
+        var transaction = context.Database.CurrentTransaction?.TransactionId;
+        if (transaction is null || (_pending.TryGetValue(context, out var earlier) && earlier.Transaction != transaction))
+            _pending.Remove(context);
+        foreach (var entry in context.ChangeTracker.Entries<OutboxMessage>())
+        {
+            if (entry.State == EntityState.Added)
+                _pending.GetValue(context, _ => new Pending(transaction)).Messages.Add(entry.Entity);
+        }
+    }
+
+    private void Release(DbContext context, Guid? transaction)
+    {
+        // Without an explicit transaction a save has one of its own, whose commit is not yet the end of the save.
+        if (!_pending.TryGetValue(context, out var pending) || pending.Transaction != transaction)
             return;
-        queue.Enqueue(messages);
+        queue.Enqueue(pending.Messages);
         _pending.Remove(context);
     }
 
@@ -136,5 +163,14 @@ internal sealed class OutboxInterceptor<TContext>(OutboxQueue<TContext> queue) :
     {
         if (context is not null)
             _pending.Remove(context);
+    }
+
+    /// <summary>Messages that were saved and not committed yet.</summary>
+    private sealed class Pending(Guid? transaction)
+    {
+        /// <summary>The explicit transaction they were saved in; <see langword="null"/> when the save commits by itself.</summary>
+        public Guid? Transaction => transaction;
+
+        public List<OutboxMessage> Messages { get; } = [];
     }
 }

@@ -10,12 +10,19 @@ namespace SevenX42.Messaging;
 /// Delivers one module's outbox: what this process committed at once from memory, and whatever was left behind by a
 /// process that died, by polling. Delivery is at least once; handlers are idempotent.
 /// </summary>
+/// <remarks>
+/// No order is promised, not even of one aggregate's events: an event that failed comes minutes after its successors, which an
+/// order would hold up for hours, and another process may be faster than the one that committed first. A receiver that minds
+/// looks at what is stored (a status, a mark, the row itself under its lock), never at what came last.
+/// </remarks>
 internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     where TContext : DbContext
 {
     private const int Deliverers = 4;
     private const int BatchSize = 50;
+    private const int SweepSize = 500;
     private const int MaxAttempts = 10;
+    private const int MaxErrorLength = 256;
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan InboxRetention = TimeSpan.FromDays(7);
 
@@ -113,13 +120,14 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     {
         try
         {
-            foreach (var subscription in _subscriptions[name])
-            {
-                await using var scope = _scopes.CreateAsyncScope();
-                await subscription.Invoke(scope.ServiceProvider, payload, stoppingToken);
-            }
-
-            await ExecuteAsync($"DELETE FROM {_outbox} WHERE id = {{0}}", [id], stoppingToken);
+            // All at the same time, each on its own: one that fails or waits keeps the event from no other. When it is delivered
+            // again, all get it again; those that are done with it know.
+            var failures = (await Task.WhenAll(_subscriptions[name].Select(s => HandleAsync(s, id, payload, attempts, stoppingToken))))
+                .OfType<string>().ToList();
+            if (failures.Count == 0)
+                await ExecuteAsync($"DELETE FROM {_outbox} WHERE id = {{0}}", [id], stoppingToken);
+            else
+                await RecordFailureAsync(id, name, attempts, string.Join(", ", failures), stoppingToken);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -127,47 +135,69 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
         }
         catch (Exception e)
         {
-            await RecordFailureAsync(id, name, attempts, e, stoppingToken);
+            // The database is away; the message waits in it until it is back.
+            LogPollFailed(_logger, e, typeof(TContext).Name);
         }
     }
 
-    private async Task RecordFailureAsync(Guid id, string name, int attempts, Exception e, CancellationToken stoppingToken)
+    /// <summary>Lets one handler handle the event.</summary>
+    /// <returns>What went wrong; <see langword="null"/> when nothing did.</returns>
+    private async Task<string?> HandleAsync(
+        EventSubscription subscription, Guid id, string payload, int attempts, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await using var scope = _scopes.CreateAsyncScope();
+            await subscription.Invoke(scope.ServiceProvider, payload, stoppingToken);
+            return null;
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+        {
+            LogHandlerFailed(_logger, e, subscription.Handler, subscription.EventName, id, attempts);
+            return $"{subscription.Handler}: {e.GetType().FullName}";
+        }
+    }
+
+    private async Task RecordFailureAsync(Guid id, string name, int attempts, string failures, CancellationToken stoppingToken)
     {
         var dead = attempts >= MaxAttempts;
-        LogDeliveryFailed(_logger, e, name, id, attempts);
         if (dead)
         {
             _deadLetters.Add(1, new KeyValuePair<string, object?>("event", name));
-            LogDeadLetter(_logger, name, id);
+            LogDeadLetter(_logger, name, id, failures);
         }
 
-        try
+        await ExecuteAsync(
+            $"UPDATE {_outbox} SET last_error = {{1}}, dead_lettered_at = CASE WHEN {{2}} THEN now() END WHERE id = {{0}}",
+            [id, failures.Length <= MaxErrorLength ? failures : failures[..MaxErrorLength], dead],
+            stoppingToken);
+    }
+
+    private async Task SweepInboxAsync(CancellationToken stoppingToken)
+    {
+        // A batch at a time, for one statement would hold all its locks until its end; by the rows' places, because a batch of keys
+        // may be worth reading the whole table to the planner.
+        var sql = $$"""
+            DELETE FROM {{_inbox}} WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM {{_inbox}} WHERE handled_at < now() - {0} ORDER BY handled_at LIMIT {1} FOR UPDATE SKIP LOCKED))
+            """;
+        while (await ExecuteAsync(sql, [InboxRetention, SweepSize], stoppingToken) == SweepSize)
         {
-            await ExecuteAsync(
-                $"UPDATE {_outbox} SET last_error = {{1}}, dead_lettered_at = CASE WHEN {{2}} THEN now() END WHERE id = {{0}}",
-                [id, e.GetType().FullName ?? e.GetType().Name, dead],
-                stoppingToken);
-        }
-        catch (Exception unrecorded) when (unrecorded is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
-        {
-            LogPollFailed(_logger, unrecorded, typeof(TContext).Name);
         }
     }
 
-    private Task SweepInboxAsync(CancellationToken stoppingToken) => ExecuteAsync(
-        $"DELETE FROM {_inbox} WHERE handled_at < now() - {{0}}", [InboxRetention], stoppingToken);
-
-    private async Task ExecuteAsync(string sql, object[] parameters, CancellationToken stoppingToken)
+    private async Task<int> ExecuteAsync(string sql, object[] parameters, CancellationToken stoppingToken)
     {
         await using var scope = _scopes.CreateAsyncScope();
-        await scope.ServiceProvider.GetRequiredService<TContext>().Database.ExecuteSqlRawAsync(sql, parameters, stoppingToken);
+        return await scope.ServiceProvider.GetRequiredService<TContext>().Database.ExecuteSqlRawAsync(sql, parameters, stoppingToken);
     }
 
-    [LoggerMessage(1, LogLevel.Warning, "Delivery of {EventName} {EventId} failed, attempt {Attempts}")]
-    private static partial void LogDeliveryFailed(ILogger logger, Exception exception, string eventName, Guid eventId, int attempts);
+    [LoggerMessage(1, LogLevel.Warning, "{Handler} failed to handle {EventName} {EventId}, attempt {Attempts}")]
+    private static partial void LogHandlerFailed(
+        ILogger logger, Exception exception, string handler, string eventName, Guid eventId, int attempts);
 
-    [LoggerMessage(2, LogLevel.Error, "{EventName} {EventId} is dead-lettered: its deliveries failed too often")]
-    private static partial void LogDeadLetter(ILogger logger, string eventName, Guid eventId);
+    [LoggerMessage(2, LogLevel.Error, "{EventName} {EventId} is dead-lettered, it failed too often: {Failures}")]
+    private static partial void LogDeadLetter(ILogger logger, string eventName, Guid eventId, string failures);
 
     [LoggerMessage(3, LogLevel.Warning, "The outbox of {Context} can't be read now")]
     private static partial void LogPollFailed(ILogger logger, Exception exception, string context);

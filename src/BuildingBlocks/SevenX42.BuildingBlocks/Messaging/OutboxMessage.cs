@@ -26,7 +26,7 @@ public sealed class OutboxMessage
     /// </summary>
     public DateTimeOffset NextAttemptAt { get; private set; }
 
-    /// <summary>Type of the last exception; never its message, which may hold content.</summary>
+    /// <summary>The handlers that failed last, with the types of their exceptions; never a message, which may hold content.</summary>
     public string? LastError { get; private set; }
 
     /// <summary>When deliveries were given up.</summary>

@@ -9,7 +9,8 @@ public interface IGenerationApi
     ValueTask<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken);
 
     /// <summary>
-    /// The configured servers and those found on this machine, for telling why a model is missing. From memory.
+    /// The configured servers, in the order of the configuration, and those found on this machine, for telling why a model is
+    /// missing. From memory.
     /// </summary>
     ValueTask<IReadOnlyList<ProviderInfo>> GetProvidersAsync(CancellationToken cancellationToken);
 
@@ -36,9 +37,9 @@ public sealed record ModelInfo(string Id, string Name, string Provider, int Cont
 
 /// <summary>A server that models come from.</summary>
 /// <param name="Name">The provider's name.</param>
-/// <param name="State"><see cref="Ready"/> or <see cref="Unavailable"/>.</param>
-/// <param name="Message">One sentence that says what is wrong; empty when nothing is.</param>
-/// <param name="ModelCount">How many models it offers now.</param>
+/// <param name="State"><see cref="Ready"/>, <see cref="Unavailable"/> or <see cref="Asking"/>.</param>
+/// <param name="Message">What is wrong, and what to do about it, in a sentence or two; empty when nothing is. Never holds a key.</param>
+/// <param name="ModelCount">How many models it offers now; not zero, whatever is wrong, where they are named in the configuration.</param>
 /// <param name="IsDiscovered">Whether it was found on this machine, rather than configured.</param>
 public sealed record ProviderInfo(string Name, string State, string Message, int ModelCount, bool IsDiscovered)
 {
@@ -47,6 +48,9 @@ public sealed record ProviderInfo(string Name, string State, string Message, int
 
     /// <summary>It does not answer, or not as it should.</summary>
     public const string Unavailable = "unavailable";
+
+    /// <summary>It has not said yet which models it has.</summary>
+    public const string Asking = "asking";
 }
 
 /// <summary>How far a generation has come, as last stored.</summary>
@@ -78,6 +82,6 @@ public static class GenerationStatus
     /// <summary>Final: it broke off after text had come; the text is kept and can be continued.</summary>
     public const string Interrupted = "interrupted";
 
-    /// <summary>Final: an error before any text, or three attempts that died.</summary>
+    /// <summary>Final: an error, or three attempts that died, before any text.</summary>
     public const string Failed = "failed";
 }

@@ -52,8 +52,12 @@ public sealed class GenerationModule : IModule
     }
 
     /// <inheritdoc/>
-    public void Map(IEndpointRouteBuilder routes) =>
-        routes.MapGet("/models", ListModelsEndpoint.Get).RequireAuthorization().WithName("ListModels");
+    public void Map(IEndpointRouteBuilder routes)
+    {
+        // Whoever sees the page where a model is chosen may know why one is missing; whoever has servers asked is somebody.
+        routes.MapGet("/models", ListModelsEndpoint.Get);
+        routes.MapPost("/models/look", LookForModelsEndpoint.Post).RequireAuthorization();
+    }
 
     private static void AddWork(IServiceCollection services, bool embedded)
     {

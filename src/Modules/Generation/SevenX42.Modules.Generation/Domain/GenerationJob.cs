@@ -87,3 +87,11 @@ internal sealed class CancelledGeneration
 
     public DateTimeOffset CancelledAt { get; private set; }
 }
+
+/// <summary>That a user is no more; what was still on its way from them is not begun. Stays for ever, and is nothing but this id.</summary>
+internal sealed class DeletedUser
+{
+    public required Guid Id { get; init; }
+
+    public DateTimeOffset DeletedAt { get; private set; }
+}

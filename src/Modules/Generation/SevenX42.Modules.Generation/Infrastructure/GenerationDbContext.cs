@@ -14,6 +14,8 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
 
     public DbSet<CancelledGeneration> Cancelled => Set<CancelledGeneration>();
 
+    public DbSet<DeletedUser> DeletedUsers => Set<DeletedUser>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasDefaultSchema(GenerationModule.Schema);
@@ -38,10 +40,15 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
                 .HasFilter($"status = '{GenerationStatus.Running}'").HasDatabaseName("ix_jobs_running");
             job.HasIndex(j => new { j.Provider, j.CreatedAt })
                 .HasFilter($"status = '{GenerationStatus.Queued}'").HasDatabaseName("ix_jobs_queued");
-            job.HasIndex(j => j.FinishedAt)
+
+            // What the sweeper looks for, one index for each of its steps. They have names in the model, too, for of several
+            // nameless indexes on the same column only the last is made.
+            job.HasIndex(j => j.FinishedAt, "unannounced")
                 .HasFilter("finished_at IS NOT NULL AND NOT announced").HasDatabaseName("ix_jobs_unannounced");
-            job.HasIndex(j => j.FinishedAt)
+            job.HasIndex(j => j.FinishedAt, "uncleared")
                 .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL").HasDatabaseName("ix_jobs_uncleared");
+            job.HasIndex(j => j.FinishedAt, "done")
+                .HasFilter("finished_at IS NOT NULL AND announced AND text IS NULL").HasDatabaseName("ix_jobs_done");
             job.HasIndex(j => new { j.UserId, j.ClaimedAt }).HasDatabaseName("ix_jobs_user_served");
             job.HasIndex(j => j.ConversationId);
         });
@@ -52,6 +59,13 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
             cancelled.Property(c => c.Id).ValueGeneratedNever();
             cancelled.Property(c => c.CancelledAt).HasDefaultValueSql("now()");
             cancelled.HasIndex(c => c.CancelledAt);
+        });
+        modelBuilder.Entity<DeletedUser>(deleted =>
+        {
+            deleted.ToTable("deleted_users");
+            deleted.HasKey(u => u.Id);
+            deleted.Property(u => u.Id).ValueGeneratedNever();
+            deleted.Property(u => u.DeletedAt).HasDefaultValueSql("now()");
         });
         modelBuilder.AddMessaging();
     }

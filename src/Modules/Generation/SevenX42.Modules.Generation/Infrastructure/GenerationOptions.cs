@@ -60,12 +60,26 @@ internal sealed class GenerationOptions : IValidatableObject
     /// <summary>How long the text of a finished generation is kept here (the conversation keeps its own).</summary>
     public TimeSpan TextRetention { get; set; } = TimeSpan.FromHours(1);
 
+    /// <summary>
+    /// How long it is remembered at all: whose turn it was, how it ended, and that it is not to be made again. Longer than an
+    /// undelivered request may wait for its last delivery.
+    /// </summary>
+    public TimeSpan JobRetention { get; set; } = TimeSpan.FromDays(30);
+
     public IEnumerable<ValidationResult> Validate(ValidationContext validationContext)
     {
         if (Heartbeat <= TimeSpan.Zero || Lease < Heartbeat * 2)
             yield return new ValidationResult("Generation:Lease must be at least twice Generation:Heartbeat, which must be positive.");
         if (CheckpointInterval <= TimeSpan.Zero || PollInterval <= TimeSpan.Zero)
             yield return new ValidationResult("Generation:CheckpointInterval and Generation:PollInterval must be positive.");
+        if (TextRetention < TimeSpan.Zero || JobRetention < TextRetention || JobRetention < TimeSpan.FromDays(1))
+            yield return new ValidationResult("Generation:JobRetention must be at least a day and Generation:TextRetention, which must not be negative.");
+        for (var i = 0; i < DiscoveryTargets.Count; i++)
+        {
+            foreach (var problem in FindProblems(DiscoveryTargets[i]))
+                yield return new ValidationResult($"Generation:DiscoveryTargets:{i}: {problem}");
+        }
+
         var names = new HashSet<string>(StringComparer.OrdinalIgnoreCase);
         for (var i = 0; i < Providers.Count; i++)
         {
@@ -75,6 +89,10 @@ internal sealed class GenerationOptions : IValidatableObject
                 yield return new ValidationResult($"Generation:Providers:{i}:Name: two providers have this name.");
         }
     }
+
+    private static IEnumerable<string> FindProblems(string target) => target.Split('=', 2) is [var name, var url]
+        ? new ProviderOptions { Name = name, BaseUrl = url }.FindProblems()
+        : ["Write it as name=url."];
 }
 
 /// <summary>One OpenAI-compatible server: <c>Generation:Providers:n</c>.</summary>

@@ -16,6 +16,7 @@ internal sealed class AnswerRequestedHandler(
     IChannelLog log,
     Announcements announcements,
     QueueAnnouncer queue,
+    RunningGenerations running,
     WorkSignal work,
     WorkerIdentity identity) : InboxHandler<AnswerRequested, GenerationDbContext>(context)
 {
@@ -36,8 +37,9 @@ internal sealed class AnswerRequestedHandler(
                 INSERT INTO generation.jobs (id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles,
                     contents, prefix, status, attempt, crashes, cancel_requested, queue_position, error_code, error_message,
                     input_tokens, output_tokens, announced)
-                VALUES ({e.GenerationId}, {e.AnswerId}, {e.ConversationId}, {e.UserId}, {e.Purpose}, {e.Channel}, {e.Subject}, {provider},
-                    {e.Model}, {roles}, {contents}, {prefix}, 'queued', 0, 0, false, 0, '', '', 0, 0, false)
+                SELECT {e.GenerationId}, {e.AnswerId}, {e.ConversationId}, {e.UserId}, {e.Purpose}, {e.Channel}, {e.Subject}, {provider},
+                    {e.Model}, {roles}, {contents}, {prefix}, 'queued', 0, 0, false, 0, '', '', 0, 0, false
+                WHERE NOT EXISTS (SELECT FROM generation.deleted_users WHERE id = {e.UserId})
                 ON CONFLICT DO NOTHING RETURNING id)
             SELECT (SELECT count(*) FROM generation.jobs WHERE status = 'queued' AND provider = {provider})::int AS "Value",
                 pg_notify({JobNotifications.Channel}, {JobNotifications.WorkPayload(identity)})
@@ -58,6 +60,14 @@ internal sealed class AnswerRequestedHandler(
         {
             await log.AppendAsync(
                 e.Channel, [Transcript.QueuedEvent(e.Subject, e.GenerationId, _before)], new Fence(e.GenerationId.ToString(), 0), cancellationToken);
+        }
+
+        // Deleted while the job was being stored: see UserDeletedHandler.
+        if (await Context.DeletedUsers.AnyAsync(u => u.Id == e.UserId, cancellationToken))
+        {
+            foreach (var id in await jobs.ForgetUserAsync(e.UserId, cancellationToken))
+                running.Stop(id, StopReason.LeaseLost);
+            return;
         }
 
         // Cancelled before the job was there: see CancelGeneration.

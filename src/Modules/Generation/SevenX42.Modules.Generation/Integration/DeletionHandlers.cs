@@ -3,27 +3,24 @@ using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Identity;
 using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Infrastructure;
+using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Work;
 
 namespace SevenX42.Modules.Generation.Integration;
 
-/// <summary>A user is no more: their generations are stopped and forgotten.</summary>
-internal sealed class UserDeletedHandler(GenerationDbContext context, RunningGenerations running, WorkerIdentity identity)
+/// <summary>A user is no more: their generations are stopped and forgotten, and what they still ask for is never begun.</summary>
+internal sealed class UserDeletedHandler(GenerationDbContext context, JobStore jobs, RunningGenerations running)
     : InboxHandler<UserDeleted, GenerationDbContext>(context)
 {
-    private List<Guid> _deleted = [];
+    // First the mark, committed, then the jobs: whoever stores one in between looks for the mark afterwards (AnswerRequestedHandler).
+    protected override Task HandleOnceAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>
+        Context.Database.ExecuteSqlAsync(
+            $"INSERT INTO generation.deleted_users (id) VALUES ({integrationEvent.UserId}) ON CONFLICT DO NOTHING", cancellationToken);
 
-    protected override async Task HandleOnceAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>
-        _deleted = await Context.Database.SqlQuery<Guid>($"""
-            WITH deleted AS (DELETE FROM generation.jobs WHERE user_id = {integrationEvent.UserId} RETURNING id, status)
-            SELECT id AS "Value", pg_notify({JobNotifications.Channel}, {identity.Origin} || ' cancel ' || id) FROM deleted WHERE status = 'running'
-            """).ToListAsync(cancellationToken);
-
-    protected override Task AfterCommitAsync(UserDeleted integrationEvent, CancellationToken cancellationToken)
+    protected override async Task AfterCommitAsync(UserDeleted integrationEvent, CancellationToken cancellationToken)
     {
-        foreach (var id in _deleted)
+        foreach (var id in await jobs.ForgetUserAsync(integrationEvent.UserId, cancellationToken))
             running.Stop(id, StopReason.LeaseLost);
-        return Task.CompletedTask;
     }
 }
 

@@ -7,6 +7,9 @@ namespace SevenX42.Modules.Chat.Features.Conversations;
 /// <summary>What open pages are told of conversations.</summary>
 internal static class Changes
 {
+    public const string TitleKind = "title";
+    public const string DeletedKind = "deleted";
+
     public static ConversationChanged Tree(Conversation conversation, Guid leafId, DateTimeOffset now) =>
         Of(conversation, "tree", JsonSerializer.Serialize(new { leaf = leafId }), "touched", now);
 
@@ -14,12 +17,15 @@ internal static class Changes
         new(Guid.CreateVersion7(now), conversationId, ownerId, "changed", JsonSerializer.Serialize(new { n = number }), "");
 
     public static ConversationChanged Title(Conversation conversation, DateTimeOffset now) =>
-        Of(conversation, "title", JsonSerializer.Serialize(new { t = conversation.Title }), "renamed", now);
+        Of(conversation, TitleKind, TitleData(conversation), "renamed", now);
 
     public static ConversationChanged Model(Conversation conversation, DateTimeOffset now) =>
         Of(conversation, "model", JsonSerializer.Serialize(new { m = conversation.Model }), "", now);
 
-    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, "deleted", "{}", "deleted", now);
+    /// <summary>Data of the event that tells a title.</summary>
+    public static string TitleData(Conversation conversation) => JsonSerializer.Serialize(new { t = conversation.Title });
+
+    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, DeletedKind, "{}", "deleted", now);
 
     public static ConversationChanged InList(Conversation conversation, string operation, DateTimeOffset now) =>
         Of(conversation, "", "", operation, now);

@@ -57,6 +57,7 @@ internal sealed class JobStore(
     public async Task<List<ClaimedJob>> ClaimAsync(
         string workerId, int max, TimeSpan lease, IReadOnlyDictionary<string, int> limits, CancellationToken cancellationToken)
     {
+        // Whether a job was cancelled is asked for each that is claimed; EXISTS would read all cancellations into a hash table.
         await using var batch = _database.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand("SELECT pg_advisory_xact_lock($1)")
         {
@@ -82,7 +83,8 @@ internal sealed class JobStore(
             FROM free WHERE j.id = free.id
             RETURNING j.id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles, contents, prefix,
                 attempt, crashes,
-                cancel_requested OR EXISTS (SELECT 1 FROM generation.cancelled_generations c WHERE c.id = j.id), coalesce(text, prefix), coalesce(reasoning, ''), clock_timestamp() - created_at
+                cancel_requested OR coalesce((SELECT true FROM generation.cancelled_generations c WHERE c.id = j.id), false),
+                coalesce(text, prefix), coalesce(reasoning, ''), clock_timestamp() - created_at
             """)
         {
             Parameters =
@@ -219,6 +221,19 @@ internal sealed class JobStore(
         return await reader.ReadAsync(cancellationToken);
     }
 
+    /// <summary>Forgets everything of a user, whoever works on it. To repeat it is harmless.</summary>
+    /// <returns>Those of it that run; other workers are told.</returns>
+    public async Task<List<Guid>> ForgetUserAsync(Guid userId, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand($"""
+            WITH deleted AS (DELETE FROM generation.jobs WHERE user_id = $1 RETURNING id, status)
+            SELECT id, pg_notify('{JobNotifications.Channel}', $2 || ' cancel ' || id) FROM deleted WHERE status = 'running'
+            """);
+        command.Parameters.Add(new() { Value = userId });
+        command.Parameters.Add(new() { Value = identity.Origin });
+        return await ReadIdsAsync(command, cancellationToken);
+    }
+
     /// <summary>Frees what an earlier life of this worker left running.</summary>
     public async Task<int> ReleaseEarlierLifeAsync(string workerId, CancellationToken cancellationToken)
     {
@@ -261,7 +276,7 @@ internal sealed class JobStore(
     {
         await using var command = _database.CreateCommand("""
             SELECT id, channel, subject, status, coalesce(text, ''), coalesce(reasoning, ''), error_code, error_message
-            FROM generation.jobs WHERE finished_at < clock_timestamp() - $1 AND NOT announced ORDER BY finished_at LIMIT $2
+            FROM generation.jobs WHERE finished_at < now() - $1 AND NOT announced ORDER BY finished_at LIMIT $2
             """);
         command.Parameters.Add(new() { Value = age });
         command.Parameters.Add(new() { Value = max });
@@ -277,24 +292,38 @@ internal sealed class JobStore(
         return found;
     }
 
-    /// <summary>Clears texts and forgets cancellations that nobody needs any more.</summary>
-    /// <returns>Rows touched; as many as <paramref name="max"/> when there may be more.</returns>
-    public async Task<int> SweepAsync(TimeSpan retention, int max, CancellationToken cancellationToken)
+    /// <summary>Clears texts, and forgets jobs and cancellations, that nobody needs any more: the oldest first.</summary>
+    /// <param name="textRetention">How long the text of a finished job is kept.</param>
+    /// <param name="jobRetention">How long the job is.</param>
+    /// <param name="max">At most this many of each.</param>
+    /// <param name="cancellationToken">Cancels the statements.</param>
+    /// <returns>Rows touched; as many as <paramref name="max"/> or more when there may be more.</returns>
+    // By now(), which an index can be searched by, and not by clock_timestamp(), which may be another one for each row; and by the
+    // rows' places, because a batch of ids may be worth reading the whole table to the planner.
+    public async Task<int> SweepAsync(TimeSpan textRetention, TimeSpan jobRetention, int max, CancellationToken cancellationToken)
     {
         await using var batch = _database.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand("""
             UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = ''
-            WHERE id IN (
-                SELECT id FROM generation.jobs WHERE finished_at < clock_timestamp() - $1 AND text IS NOT NULL
-                ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED)
+            WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM generation.jobs WHERE finished_at < now() - $1 AND text IS NOT NULL
+                ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))
             """)
         {
-            Parameters = { new() { Value = retention }, new() { Value = max } },
+            Parameters = { new() { Value = textRetention }, new() { Value = max } },
         });
         batch.BatchCommands.Add(new NpgsqlBatchCommand("""
-            DELETE FROM generation.cancelled_generations WHERE id IN (
-                SELECT id FROM generation.cancelled_generations WHERE cancelled_at < clock_timestamp() - interval '1 day'
-                LIMIT $1 FOR UPDATE SKIP LOCKED)
+            DELETE FROM generation.jobs WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM generation.jobs WHERE finished_at < now() - $1 AND announced AND text IS NULL
+                ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))
+            """)
+        {
+            Parameters = { new() { Value = jobRetention }, new() { Value = max } },
+        });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            DELETE FROM generation.cancelled_generations WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM generation.cancelled_generations WHERE cancelled_at < now() - interval '1 day'
+                ORDER BY cancelled_at LIMIT $1 FOR UPDATE SKIP LOCKED))
             """)
         {
             Parameters = { new() { Value = max } },

@@ -122,6 +122,24 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.ToTable("cancelled_generations", "generation");
                 });
 
+            modelBuilder.Entity("SevenX42.Modules.Generation.Domain.DeletedUser", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTimeOffset>("DeletedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("deleted_at")
+                        .HasDefaultValueSql("now()");
+
+                    b.HasKey("Id")
+                        .HasName("pk_deleted_users");
+
+                    b.ToTable("deleted_users", "generation");
+                });
+
             modelBuilder.Entity("SevenX42.Modules.Generation.Domain.GenerationJob", b =>
                 {
                     b.Property<Guid>("Id")
@@ -273,10 +291,6 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.HasIndex("ConversationId")
                         .HasDatabaseName("ix_jobs_conversation_id");
 
-                    b.HasIndex("FinishedAt")
-                        .HasDatabaseName("ix_jobs_uncleared")
-                        .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL");
-
                     b.HasIndex("Provider", "CreatedAt")
                         .HasDatabaseName("ix_jobs_queued")
                         .HasFilter("status = 'queued'");
@@ -287,6 +301,18 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
 
                     b.HasIndex("UserId", "ClaimedAt")
                         .HasDatabaseName("ix_jobs_user_served");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "done")
+                        .HasDatabaseName("ix_jobs_done")
+                        .HasFilter("finished_at IS NOT NULL AND announced AND text IS NULL");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "unannounced")
+                        .HasDatabaseName("ix_jobs_unannounced")
+                        .HasFilter("finished_at IS NOT NULL AND NOT announced");
+
+                    b.HasIndex(new[] { "FinishedAt" }, "uncleared")
+                        .HasDatabaseName("ix_jobs_uncleared")
+                        .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL");
 
                     b.ToTable("jobs", "generation");
                 });

@@ -30,42 +30,67 @@ internal sealed partial class ProviderRefresher(
     /// <summary>How long a start waits for slow servers.</summary>
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(2);
 
+    /// <summary>Whoever wants everybody asked again sooner gets what was found out just now.</summary>
+    private static readonly TimeSpan LookAgainInterval = TimeSpan.FromSeconds(3);
+
     private readonly Dictionary<string, ProviderStatus> _statuses = new(StringComparer.OrdinalIgnoreCase);
     private readonly Lock _publishing = new();
+    private readonly List<ProviderOptions> _local = options.Discovery ?? discovery.Enabled ? LocalServers.Targets(options) : [];
+    private CancellationToken _stopping;
+    private Task _round = Task.CompletedTask;
+    private long? _roundEnded;
+
+    /// <summary>
+    /// Asks every server now and waits for what it says, a few seconds at most. Who comes while they are being asked waits for
+    /// the same answers.
+    /// </summary>
+    public Task LookAgainAsync(CancellationToken cancellationToken)
+    {
+        lock (_publishing)
+        {
+            if (_round.IsCompleted && (_roundEnded is not { } ended || time.GetElapsedTime(ended) >= LookAgainInterval))
+                _round = RoundAsync();
+            return _round.WaitAsync(cancellationToken);
+        }
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
+        _stopping = stoppingToken;
+
         // Configured servers are known at once, whatever they say about their models.
         foreach (var configured in options.Providers)
             _statuses[configured.Name] = Initial(configured);
         Publish();
-        var found = options.Discovery ?? discovery.Enabled ? LocalServers.Targets(options) : [];
         await Task.WhenAll(
         [
-            FirstAsync(found, stoppingToken),
-            .. options.Providers.Select(p => RepeatAsync(() => RefreshAsync(p, stoppingToken), ConfiguredInterval, stoppingToken)),
-            .. found.Select(p => RepeatAsync(() => LookAsync(p, stoppingToken), Interval, stoppingToken)),
+            FirstAsync(stoppingToken),
+            .. options.Providers.Select(p => RepeatAsync(RefreshAsync, p, ConfiguredInterval, stoppingToken)),
+            .. _local.Select(p => RepeatAsync(LookAsync, p, Interval, stoppingToken)),
         ]);
     }
 
-    private async Task FirstAsync(List<ProviderOptions> found, CancellationToken stoppingToken)
+    private async Task FirstAsync(CancellationToken stoppingToken)
     {
+        // A server whose models are named is asked only for what is wrong with it, which nobody has to wait for.
+        var named = Task.WhenAll(options.Providers.Where(p => p.Models.Count > 0).Select(p => AskAsync(RefreshAsync, p)));
         await Task.WhenAll(
             [
-                .. options.Providers.Where(p => p.Models.Count == 0).Select(p => RefreshAsync(p, stoppingToken)),
-                .. found.Select(p => LookAsync(p, stoppingToken)),
+                .. options.Providers.Where(p => p.Models.Count == 0).Select(p => AskAsync(RefreshAsync, p)),
+                .. _local.Select(p => AskAsync(LookAsync, p)),
             ])
             .WaitAsync(StartLimit, time, stoppingToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         registry.Known();
+        await named;
     }
 
-    private async Task RepeatAsync(Func<Task> refresh, TimeSpan interval, CancellationToken stoppingToken)
+    private async Task RepeatAsync(Func<ProviderOptions, Task> ask, ProviderOptions server, TimeSpan interval, CancellationToken stoppingToken)
     {
         using var timer = new PeriodicTimer(interval, time);
         try
         {
             while (await timer.WaitForNextTickAsync(stoppingToken))
-                await refresh();
+                await AskAsync(ask, server);
         }
         catch (OperationCanceledException) when (stoppingToken.IsCancellationRequested)
         {
@@ -73,14 +98,42 @@ internal sealed partial class ProviderRefresher(
         }
     }
 
-    private async Task RefreshAsync(ProviderOptions configured, CancellationToken stoppingToken)
+    private async Task RoundAsync()
     {
-        var list = await FetchAsync(configured, ConfiguredLimit, stoppingToken);
+        await Task.WhenAll([.. options.Providers.Select(p => AskAsync(RefreshAsync, p)), .. _local.Select(p => AskAsync(LookAsync, p))]);
+        lock (_publishing)
+            _roundEnded = time.GetTimestamp();
+    }
+
+    /// <summary>Asks one server. A fault is logged, shown and survived: a server that nobody asks any more would look all right for ever.</summary>
+    private async Task AskAsync(Func<ProviderOptions, Task> ask, ProviderOptions server)
+    {
+        try
+        {
+            await ask(server);
+        }
+        catch (Exception) when (_stopping.IsCancellationRequested)
+        {
+            // The end.
+        }
+        catch (Exception e)
+        {
+            LogFault(logger, e, server.Name);
+            if (Find(server.Name) is { } known)
+                Set(known with { Failure = ErrorsOf(server).NotAsked, IsAsked = true });
+        }
+    }
+
+    private async Task RefreshAsync(ProviderOptions configured)
+    {
+        var list = await FetchAsync(configured, ConfiguredLimit);
         var before = Find(configured.Name)!;
         if (list.Failure is { } failure)
         {
-            // What was known stays: a server may serve although its list does not come.
-            Set(before with { Failure = configured.Models.Count > 0 ? null : failure });
+            // What was known stays: a server may serve although its list does not come. Where the models are named, it is no
+            // fault that there is no list of them, or not for this key.
+            var forgiven = configured.Models.Count > 0 && failure.Code is ("provider_not_found" or "provider_malformed" or "provider_forbidden");
+            Set(before with { Failure = forgiven ? null : failure, IsAsked = true });
             return;
         }
 
@@ -89,12 +142,13 @@ internal sealed partial class ProviderRefresher(
             Provider = list.Api == before.Provider.Api ? before.Provider : new OpenAIProvider(configured, list.Api!, connections.Handler, time),
             Models = Offer(configured, list.Models),
             Failure = null,
+            IsAsked = true,
         });
     }
 
-    private async Task LookAsync(ProviderOptions target, CancellationToken stoppingToken)
+    private async Task LookAsync(ProviderOptions target)
     {
-        var list = await FetchAsync(target, LocalServers.Limit, stoppingToken);
+        var list = await FetchAsync(target, LocalServers.Limit);
         if (list.Failure is { } failure)
         {
             // Once found, it stays known: what it was asked is then refused in so many words.
@@ -103,7 +157,7 @@ internal sealed partial class ProviderRefresher(
             return;
         }
 
-        var contexts = await local.FindContextsAsync(target, stoppingToken);
+        var contexts = await local.FindContextsAsync(target, _stopping);
         var models = list.Models.Select(m => new ListedModel(
             m.Id, contexts.TryGetValue(m.Id, out var own) || contexts.TryGetValue("*", out own) ? own : m.ContextTokens)).ToList();
         var known = Find(target.Name) ?? Initial(target) with { IsDiscovered = true };
@@ -112,18 +166,22 @@ internal sealed partial class ProviderRefresher(
             Provider = list.Api == known.Provider.Api ? known.Provider : new OpenAIProvider(target, list.Api!, connections.Handler, time),
             Models = Offer(target, models),
             Failure = null,
+            IsAsked = true,
         });
     }
 
-    private Task<ModelList> FetchAsync(ProviderOptions target, TimeSpan limit, CancellationToken stoppingToken) =>
-        listing.FetchAsync(target, limit, new ProviderErrors(target.Name, target.ApiKey, time), stoppingToken);
+    private Task<ModelList> FetchAsync(ProviderOptions target, TimeSpan limit) =>
+        listing.FetchAsync(target, limit, ErrorsOf(target), _stopping);
+
+    private ProviderErrors ErrorsOf(ProviderOptions server) => new(server.Name, server.ApiKey, time);
 
     private ProviderStatus Initial(ProviderOptions configured) => new(
         configured,
         IsDiscovered: false,
         new OpenAIProvider(configured, ModelListing.Candidates(configured.BaseUrl)[0], connections.Handler, time),
         Offer(configured, []),
-        Failure: null);
+        Failure: null,
+        IsAsked: false);
 
     /// <summary>The configured models, or else all of the server's that are for chat.</summary>
     private static List<ModelInfo> Offer(ProviderOptions configured, IReadOnlyList<ListedModel> listed)
@@ -184,8 +242,11 @@ internal sealed partial class ProviderRefresher(
     [LoggerMessage(1, LogLevel.Information, "Provider {Provider} at {Api} has {Count} models")]
     private static partial void LogReady(ILogger logger, string provider, Uri api, int count);
 
-    [LoggerMessage(2, LogLevel.Warning, "Provider {Provider} has no models now: {Code}")]
+    [LoggerMessage(2, LogLevel.Warning, "Provider {Provider} is not available now: {Code}")]
     private static partial void LogUnavailable(ILogger logger, string provider, string code);
+
+    [LoggerMessage(3, LogLevel.Error, "Asking provider {Provider} for its models threw; it is asked again")]
+    private static partial void LogFault(ILogger logger, Exception exception, string provider);
 }
 
 /// <summary>Whether local servers are looked for when nothing is configured.</summary>

@@ -9,13 +9,14 @@ namespace SevenX42.Modules.Generation.Infrastructure.Providers;
 /// <param name="IsDiscovered">Whether it was found on this machine.</param>
 /// <param name="Provider">How it is used.</param>
 /// <param name="Models">The models it offers now.</param>
-/// <param name="Failure">Why it offers none, if that is wrong.</param>
+/// <param name="Failure">What is wrong with it.</param>
+/// <param name="IsAsked">Whether it has been asked for its models.</param>
 internal sealed record ProviderStatus(
-    ProviderOptions Options, bool IsDiscovered, OpenAIProvider Provider, IReadOnlyList<ModelInfo> Models, GenerationFailure? Failure)
+    ProviderOptions Options, bool IsDiscovered, OpenAIProvider Provider, IReadOnlyList<ModelInfo> Models, GenerationFailure? Failure, bool IsAsked)
 {
     public ProviderInfo Info => new(
         Options.Name,
-        Failure is null ? ProviderInfo.Ready : ProviderInfo.Unavailable,
+        Failure is not null ? ProviderInfo.Unavailable : IsAsked || Models.Count > 0 ? ProviderInfo.Ready : ProviderInfo.Asking,
         Failure?.Message ?? "",
         Models.Count,
         IsDiscovered);

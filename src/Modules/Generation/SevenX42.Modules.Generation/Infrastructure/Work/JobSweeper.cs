@@ -23,7 +23,7 @@ internal sealed partial class JobSweeper(
             try
             {
                 await AnnounceAsync(Patience, stoppingToken);
-                while (await jobs.SweepAsync(options.TextRetention, BatchSize, stoppingToken) >= BatchSize)
+                while (await jobs.SweepAsync(options.TextRetention, options.JobRetention, BatchSize, stoppingToken) >= BatchSize)
                 {
                 }
 

@@ -185,8 +185,7 @@ internal sealed class EventStreamGuard(Stream inner, StreamMonitor monitor, Even
     {
         try
         {
-            var reader = new Utf8JsonReader(data);
-            using var document = JsonDocument.ParseValue(ref reader);
+            using var document = TolerantJson.Parse(data);
             var root = document.RootElement;
             if (root.ValueKind == JsonValueKind.Object && root.TryGetProperty("error", out var error)
                 && error.ValueKind is not (JsonValueKind.Null or JsonValueKind.False))

@@ -19,37 +19,11 @@ internal static class HalfCharacters
     public static bool MayBeIn(ReadOnlySpan<byte> line) => line.IndexOf("\\ud"u8) >= 0 || line.IndexOf("\\uD"u8) >= 0;
 
     /// <summary>The line with disguised halves; <see langword="null"/> when every escape is whole.</summary>
-    public static byte[]? Hide(ReadOnlySpan<byte> line)
-    {
-        List<byte>? hidden = null;
-        var copied = 0;
-        for (var i = 0; i < line.Length - 1; i++)
-        {
-            if (line[i] != '\\')
-                continue;
-            if (Unit(line[i..]) is not { } unit || !char.IsSurrogate(unit))
-            {
-                i++;
-                continue;
-            }
+    public static byte[]? Hide(ReadOnlySpan<byte> line) =>
+        Replace(line, static half => char.ConvertFromUtf32(Disguise + half - FirstHalf));
 
-            if (char.IsHighSurrogate(unit) && line.Length > i + 6 && Unit(line[(i + 6)..]) is { } next && char.IsLowSurrogate(next))
-            {
-                i += 11;
-                continue;
-            }
-
-            hidden ??= [];
-            hidden.AddRange(line[copied..i]);
-            foreach (var c in char.ConvertFromUtf32(Disguise + unit - FirstHalf))
-                hidden.AddRange(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")));
-            copied = i + 6;
-            i += 5;
-        }
-
-        hidden?.AddRange(line[copied..]);
-        return hidden?.ToArray();
-    }
+    /// <summary>The line with U+FFFD for every half; <see langword="null"/> when every escape is whole.</summary>
+    public static byte[]? Drop(ReadOnlySpan<byte> line) => Replace(line, static _ => "\uFFFD");
 
     /// <summary>The text with its halves as they were.</summary>
     public static string Reveal(string text)
@@ -70,6 +44,38 @@ internal static class HalfCharacters
         }
 
         return revealed.ToString();
+    }
+
+    private static byte[]? Replace(ReadOnlySpan<byte> line, Func<char, string> replacement)
+    {
+        List<byte>? replaced = null;
+        var copied = 0;
+        for (var i = 0; i < line.Length - 1; i++)
+        {
+            if (line[i] != '\\')
+                continue;
+            if (Unit(line[i..]) is not { } unit || !char.IsSurrogate(unit))
+            {
+                i++;
+                continue;
+            }
+
+            if (char.IsHighSurrogate(unit) && line.Length > i + 6 && Unit(line[(i + 6)..]) is { } next && char.IsLowSurrogate(next))
+            {
+                i += 11;
+                continue;
+            }
+
+            replaced ??= [];
+            replaced.AddRange(line[copied..i]);
+            foreach (var c in replacement(unit))
+                replaced.AddRange(Encoding.ASCII.GetBytes(string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}")));
+            copied = i + 6;
+            i += 5;
+        }
+
+        replaced?.AddRange(line[copied..]);
+        return replaced?.ToArray();
     }
 
     /// <summary>The code unit of an escape <c>\uXXXX</c>.</summary>

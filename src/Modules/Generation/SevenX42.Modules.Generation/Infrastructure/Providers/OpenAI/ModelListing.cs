@@ -72,7 +72,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
         try
         {
             using var response = await _http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
-            return response.IsSuccessStatusCode && await ReadAsync(response.Content, timeout.Token) is { } body ? JsonDocument.Parse(body) : null;
+            return response.IsSuccessStatusCode && await ReadAsync(response.Content, timeout.Token) is { } body ? TolerantJson.Parse(body) : null;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException
             || (e is OperationCanceledException && !cancellationToken.IsCancellationRequested))
@@ -127,7 +127,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
     {
         try
         {
-            using var document = JsonDocument.Parse(body);
+            using var document = TolerantJson.Parse(body);
             var root = document.RootElement;
             var data = root.ValueKind == JsonValueKind.Object && root.TryGetProperty("data", out var inner) ? inner : root;
             if (data.ValueKind != JsonValueKind.Array)
@@ -137,8 +137,9 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
             {
                 if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.String)
                     return null;
+                // What is no text can't be asked for.
                 var name = id.GetString()!;
-                if (name.Length is > 0 and <= MaxIdLength && !name.Any(char.IsControl) && models.Count < MaxModels)
+                if (name.Length is > 0 and <= MaxIdLength && !name.Any(c => char.IsControl(c) || c == '\uFFFD') && models.Count < MaxModels)
                     models.Add(new ListedModel(name, FindContext(item)));
             }
 

@@ -37,6 +37,10 @@ internal sealed partial class ProviderErrors(string provider, string? apiKey, Ti
     public GenerationFailure NoModelList { get; } = new(
         "provider_malformed", $"{provider} does not list its models at this address. If the address is right, name them in its Models.");
 
+    /// <summary>Asking threw what no answer can cause.</summary>
+    public GenerationFailure NotAsked { get; } = new(
+        "unexpected", $"{provider} can't be asked for its models because of a fault on our side; the server's log has it.");
+
     public GenerationFailure SilentAbout(TimeSpan limit) => new(
         "provider_timeout", $"{provider} did not list its models within {Failures.Say(limit)}.", Retry: true);
 
@@ -169,7 +173,7 @@ internal sealed partial class ProviderErrors(string provider, string? apiKey, Ti
             return ("", "");
         try
         {
-            using var document = JsonDocument.Parse(body);
+            using var document = TolerantJson.Parse(body);
             return Read(document.RootElement);
         }
         catch (JsonException)

@@ -62,7 +62,7 @@ internal sealed class ProviderResponses(
         var body = await (await CapAsync(content, cancellationToken)).ReadAsByteArrayAsync(cancellationToken);
         try
         {
-            using var document = JsonDocument.Parse(body);
+            using var document = TolerantJson.Parse(body);
             if (document.RootElement.ValueKind == JsonValueKind.Object && document.RootElement.TryGetProperty("error", out _))
                 return new ProviderFault(errors.ExplainInStream(document.RootElement, model));
         }

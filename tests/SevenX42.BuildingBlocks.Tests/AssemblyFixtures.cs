@@ -1,0 +1,3 @@
+using SevenX42.Testing;
+
+[assembly: AssemblyFixture(typeof(PostgresServer))]
