@@ -6,12 +6,15 @@ const newId = () =>
     (c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (c / 4)))).toString(16));
 
 /**
- * The form that sends messages. A draft lives in this browser until the server has acknowledged the message, and keeps its
- * id as long, so that sending it again after an outcome nobody knows makes no second message.
+ * The form that sends messages. A draft lives in this browser until the server has acknowledged the message. Once it was tried
+ * to send it, the draft keeps the message's id, so that sending it again after an outcome nobody knows makes no second message;
+ * another text is another message, and so is what another tab sends.
  */
 export const composer = () => ({
   empty: true,
   unsent: false,
+  // What it was tried to send, as long as nobody knows what became of it.
+  tried: null,
 
   init() {
     this.slot = "draft:" + this.$root.dataset.draft;
@@ -21,7 +24,10 @@ export const composer = () => ({
     } catch {
       // No draft, or no storage: the page works without.
     }
-    this.$refs.id.value = draft.id ?? newId();
+    if (draft.id) {
+      this.$refs.id.value = draft.id;
+      this.tried = draft.text;
+    }
     // What was typed before this script ran is newer.
     this.fill(this.$refs.text.value || (draft.text ?? ""));
     this.retry = () => this.unsent && this.$root.requestSubmit();
@@ -45,12 +51,21 @@ export const composer = () => ({
     const area = this.$refs.text;
     const text = area.value;
     this.empty = !text.trim();
+    if (this.tried != null && text !== this.tried) {
+      this.$refs.id.value = newId();
+      this.tried = null;
+    }
+    this.keep();
     if (!CSS.supports("field-sizing: content")) {
       area.style.height = "auto";
       area.style.height = area.scrollHeight + "px";
     }
+  },
+
+  keep() {
+    const text = this.$refs.text.value;
     try {
-      if (text) localStorage[this.slot] = JSON.stringify({ text, id: this.$refs.id.value });
+      if (text) localStorage[this.slot] = JSON.stringify({ text, id: this.tried != null ? this.$refs.id.value : undefined });
       else localStorage.removeItem(this.slot);
     } catch {
       // As above.
@@ -75,7 +90,10 @@ export const composer = () => ({
     if (this.empty || running()) {
       event.preventDefault();
       event.stopImmediatePropagation();
+      return;
     }
+    this.tried = this.$refs.text.value;
+    this.keep();
   },
 
   stop() {
@@ -91,6 +109,7 @@ export const composer = () => ({
 
   sent() {
     this.unsent = false;
+    this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
     this.fill("");

@@ -35,12 +35,14 @@ public sealed class ChatModule : IModule
         services.AddSingleton<RenderedMessages>();
         services.AddScoped<LiveAnswers>();
         services.AddScoped<MessageViews>();
+        services.AddScoped<MessageIds>();
         services.AddScoped<AnswerRequests>();
         services.AddSingleton<IChannelKind, ConversationChannel>();
         services.AddSingleton<IChannelKind, UserChannel>();
         services.AddSingleton(new SidebarContent(typeof(Sidebar)));
         services.AddHostedService<ConversationPurge>();
         services.AddIntegrationEventHandler<ConversationChanged, AnnounceConversationChange>();
+        services.AddIntegrationEventHandler<ConversationChanged, StopDeletedAnswers>();
         services.AddIntegrationEventHandler<GenerationFinished, GenerationFinishedHandler>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
     }

@@ -17,16 +17,51 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
 
     public DbSet<Message> Messages => Set<Message>();
 
+    public DbSet<Owner> Owners => Set<Owner>();
+
+    /// <summary>
+    /// Lets first messages under the same id wait for each other, whoever sends them, until the transaction ends. Begins the
+    /// transaction, which the unit of work commits.
+    /// </summary>
+    /// <returns><see langword="false"/> when the owner was deleted.</returns>
+    public async Task<bool> LockBeginningAsync(Guid ownerId, Guid messageId, CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        // The owner's row, too: a deletion of the owner waits for this conversation and deletes it, or is found here.
+        return await Database.ExecuteSqlAsync(
+            $"""
+            SELECT pg_advisory_xact_lock(hashtextextended({messageId.ToString()}, 0));
+            INSERT INTO chat.owners AS o (id, is_deleted) VALUES ({ownerId}, false)
+            ON CONFLICT (id) DO UPDATE SET is_deleted = false WHERE NOT o.is_deleted
+            """,
+            cancellationToken) > 0;
+    }
+
     /// <summary>
     /// The owner's conversation, locked until the transaction ends: whoever changes its tree next waits. Begins the
     /// transaction, which the unit of work commits.
     /// </summary>
-    public async Task<Conversation?> LockAsync(Guid ownerId, Guid conversationId, CancellationToken cancellationToken)
+    /// <param name="ownerId">The owner.</param>
+    /// <param name="conversationId">The conversation.</param>
+    /// <param name="cancellationToken">Cancels the waiting.</param>
+    /// <param name="evenDeleted">Whether it may be one that can still be restored.</param>
+    public async Task<Conversation?> LockAsync(Guid ownerId, Guid conversationId, CancellationToken cancellationToken, bool evenDeleted = false)
     {
-        if (Database.CurrentTransaction is null)
-            await Database.BeginTransactionAsync(cancellationToken);
+        await BeginAsync(cancellationToken);
         return await Conversations
-            .FromSql($"SELECT * FROM chat.conversations WHERE id = {conversationId} AND owner_id = {ownerId} AND deleted_at IS NULL FOR UPDATE")
+            .FromSql($"""
+                SELECT * FROM chat.conversations
+                WHERE id = {conversationId} AND owner_id = {ownerId} AND (deleted_at IS NULL OR {evenDeleted}) FOR UPDATE
+                """)
+            .SingleOrDefaultAsync(cancellationToken);
+    }
+
+    /// <summary>Whoever's conversation, deleted or not, locked in the same way: for what nobody does to it.</summary>
+    public async Task<Conversation?> LockAsync(Guid conversationId, CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        return await Conversations
+            .FromSql($"SELECT * FROM chat.conversations WHERE id = {conversationId} FOR UPDATE")
             .SingleOrDefaultAsync(cancellationToken);
     }
 
@@ -42,6 +77,24 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
                 """)
             .AsNoTracking()
             .OrderByDescending(m => m.Number)
+            .ToListAsync(cancellationToken);
+
+    /// <summary>
+    /// A branch from its leaf upwards, newest first, without its texts: what contexts are chosen by. Messages without text are
+    /// left out.
+    /// </summary>
+    public async Task<List<BranchMessage>> MeasureBranchAsync(Guid conversationId, Guid leafId, int most, CancellationToken cancellationToken) =>
+        await Database
+            .SqlQuery<BranchMessage>($"""
+                WITH RECURSIVE branch AS (
+                    SELECT m.id, m.parent_id, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
+                    UNION ALL
+                    SELECT p.id, p.parent_id, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.depth < {most})
+                SELECT m.id, m.role = 'Assistant' AS is_answer, coalesce(nullif(m.tokens, 0), octet_length(m.content) / 3) AS tokens
+                FROM branch b JOIN chat.messages m ON m.id = b.id
+                WHERE m.content <> ''
+                ORDER BY b.depth
+                """)
             .ToListAsync(cancellationToken);
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
@@ -80,9 +133,26 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.HasIndex(m => m.GenerationId);
             message.HasIndex(nameof(Message.OwnerId), SearchColumn).HasMethod("gin").HasDatabaseName("ix_messages_search");
         });
+        modelBuilder.Entity<Owner>(owner =>
+        {
+            owner.ToTable("owners");
+            owner.Property(o => o.Id).ValueGeneratedNever();
+        });
         modelBuilder.AddMessaging();
     }
+
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        if (Database.CurrentTransaction is null)
+            await Database.BeginTransactionAsync(cancellationToken);
+    }
 }
+
+/// <summary>A message of a branch without its text.</summary>
+/// <param name="Id">The message.</param>
+/// <param name="IsAnswer">Whether it is a model's.</param>
+/// <param name="Tokens">Tokens of its text; an estimate where they were not counted.</param>
+internal sealed record BranchMessage(Guid Id, bool IsAnswer, int Tokens);
 
 /// <summary>For <c>dotnet ef migrations add</c>, which needs a model but no database.</summary>
 internal sealed class ChatDbContextFactory : IDesignTimeDbContextFactory<ChatDbContext>

@@ -7,6 +7,9 @@ namespace SevenX42.Modules.Chat.Features.Conversations;
 /// <summary>What open pages are told of conversations.</summary>
 internal static class Changes
 {
+    /// <summary>The operation of a deletion.</summary>
+    public const string DeletedOperation = "deleted";
+
     public static ConversationChanged Tree(Conversation conversation, Guid leafId, DateTimeOffset now) =>
         Of(conversation, "tree", JsonSerializer.Serialize(new { leaf = leafId }), "touched", now);
 
@@ -16,7 +19,7 @@ internal static class Changes
     public static ConversationChanged Title(Conversation conversation, DateTimeOffset now) =>
         Of(conversation, "title", JsonSerializer.Serialize(new { t = conversation.Title }), "renamed", now);
 
-    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, "deleted", "{}", "deleted", now);
+    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, "deleted", "{}", DeletedOperation, now);
 
     public static ConversationChanged InList(Conversation conversation, string operation, DateTimeOffset now) =>
         Of(conversation, "", "", operation, now);

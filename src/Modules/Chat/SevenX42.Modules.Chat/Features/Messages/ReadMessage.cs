@@ -32,11 +32,11 @@ internal static class ReadMessageEndpoint
     }
 
     /// <summary>The message as the form that says it anew.</summary>
-    public static async Task<IResult> Edit(Guid conversationId, Guid messageId, ISender sender)
+    public static async Task<IResult> Edit(Guid conversationId, Guid messageId, ISender sender, TimeProvider time)
     {
         var result = await sender.Send(new ReadMessage(conversationId, messageId));
         return result.IsSuccess
-            ? Html.Fragment<MessageView>(new Dictionary<string, object?> { ["Message"] = result.Value, ["Editing"] = true })
+            ? Html.Fragment<MessageView>(new Dictionary<string, object?> { ["Message"] = result.Value, ["NewId"] = Guid.CreateVersion7(time.GetUtcNow()) })
             : result.Error.ToResult();
     }
 

@@ -277,6 +277,10 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("character varying(16)")
                         .HasColumnName("status");
 
+                    b.Property<int?>("Tokens")
+                        .HasColumnType("integer")
+                        .HasColumnName("tokens");
+
                     b.Property<NpgsqlTsVector>("search")
                         .ValueGeneratedOnAddOrUpdate()
                         .HasColumnType("tsvector")
@@ -302,6 +306,22 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                     NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("OwnerId", "search"), "gin");
 
                     b.ToTable("messages", "chat");
+                });
+
+            modelBuilder.Entity("SevenX42.Modules.Chat.Domain.Owner", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<bool>("IsDeleted")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_deleted");
+
+                    b.HasKey("Id")
+                        .HasName("pk_owners");
+
+                    b.ToTable("owners", "chat");
                 });
 
             modelBuilder.Entity("SevenX42.Modules.Chat.Domain.Message", b =>
