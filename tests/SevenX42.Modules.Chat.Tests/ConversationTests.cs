@@ -195,15 +195,6 @@ public sealed class ConversationTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Null(hit.QuerySelector("b"));
     }
 
-    [Fact]
-    public async Task A_name_that_a_person_gave_stays()
-    {
-        var id = await _browser.BeginAsync("Name this");
-        (await _browser.PostAsync($"/conversations/{id}/title", ("title", "My own name"))).Dispose();
-        await _browser.FinishedAsync(id);
-        Assert.Equal("My own name", (await _browser.PageAsync($"/c/{id}")).QuerySelector("#title")!.TextContent);
-    }
-
     private async Task<string> AnswerWithTextAsync(Guid id)
     {
         IElement? answer = null;
