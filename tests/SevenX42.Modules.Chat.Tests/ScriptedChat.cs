@@ -73,6 +73,27 @@ internal sealed class ScriptedChat : IAsyncDisposable
     public Task WaitingAsync(int count) => Eventually.TrueAsync(async () =>
         await ScalarAsync<long>("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") == count);
 
+    /// <summary>A long conversation of the person, who has begun one already; message n says "Message n.".</summary>
+    public async Task<Guid> ConverseAsync(int messages)
+    {
+        var id = ChatBrowser.NewId();
+        await ScalarAsync<int>(
+            """
+            WITH owner AS (SELECT owner_id AS id FROM chat.conversations LIMIT 1), conversation AS (
+                INSERT INTO chat.conversations (id, owner_id, title, title_source, model, instructions, leaf_id, last_number, created_at, updated_at)
+                SELECT $1, id, 'A long conversation', 'Person', '', '', md5($1::text || $2)::uuid, $2, now(), now() FROM owner)
+            INSERT INTO chat.messages (id, conversation_id, owner_id, parent_id, number, role, content, reasoning, status, error_code, error_message, model,
+                input_tokens, output_tokens, duration_milliseconds, omitted_messages, created_at)
+            SELECT md5($1::text || n)::uuid, $1, owner.id, CASE WHEN n > 1 THEN md5($1::text || (n - 1))::uuid END, n,
+                CASE WHEN n % 2 = 0 THEN 'Assistant' ELSE 'User' END, 'Message ' || n || '.', '', 'Completed', '', '', 'test/scripted', 0, 0, 0, 0, now()
+            FROM owner, generate_series(1, $2) n
+            RETURNING 1
+            """,
+            id,
+            messages);
+        return id;
+    }
+
     /// <summary>The texts on a conversation's page once its last answer has ended.</summary>
     public async Task<IReadOnlyList<string>> TextsAsync(Guid conversation) =>
         [.. (await Browser.FinishedAsync(conversation)).QuerySelectorAll("[data-source], [data-blocks]").Select(e => e.TextContent.Trim())];

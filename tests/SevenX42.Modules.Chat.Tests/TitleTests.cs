@@ -101,7 +101,8 @@ public sealed class TitleTests(PostgresServer postgres)
         Assert.Single(chat.Provider.Requests);
 
         var answer = page.QuerySelectorAll("article")[^1].GetAttribute("data-message");
-        (await chat.Browser.PostAsync($"/conversations/{id}/answers/{answer}/regenerate")).Dispose();
+        using (var regenerated = await chat.Browser.PostAsync($"/conversations/{id}/answers/{answer}/regenerate"))
+            Assert.Equal(HttpStatusCode.OK, regenerated.StatusCode);
 
         await NamedAsync(chat, id, Found);
     }

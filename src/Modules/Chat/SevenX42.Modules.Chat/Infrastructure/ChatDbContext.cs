@@ -66,18 +66,60 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
     }
 
     /// <summary>A branch from its leaf upwards, newest first.</summary>
-    public async Task<List<Message>> ReadBranchAsync(Guid conversationId, Guid leafId, int most, CancellationToken cancellationToken) =>
+    /// <param name="conversationId">The conversation.</param>
+    /// <param name="leafId">The last message.</param>
+    /// <param name="least">So many messages, where there are.</param>
+    /// <param name="from">And more, up to this number.</param>
+    /// <param name="most">But no more than this.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    public async Task<List<Message>> ReadBranchAsync(
+        Guid conversationId, Guid leafId, int least, int from, int most, CancellationToken cancellationToken) =>
         await Messages
             .FromSql($"""
                 WITH RECURSIVE branch AS (
-                    SELECT m.*, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
+                    SELECT m.id, m.parent_id, m.number, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
                     UNION ALL
-                    SELECT p.*, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.depth < {most})
-                SELECT * FROM branch
+                    SELECT p.id, p.parent_id, p.number, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id
+                    WHERE b.depth < {least} OR (b.number > {from} AND b.depth < {most}))
+                SELECT m.* FROM branch b JOIN chat.messages m ON m.id = b.id
                 """)
             .AsNoTracking()
             .OrderByDescending(m => m.Number)
             .ToListAsync(cancellationToken);
+
+    /// <summary>The messages of a branch from its leaf up to a number, and some above that; newest first.</summary>
+    /// <param name="conversationId">The conversation.</param>
+    /// <param name="leafId">The last message.</param>
+    /// <param name="number">Number of a message, or a number that it would have.</param>
+    /// <param name="above">How many above that.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    public async Task<List<BranchPoint>> ReadPathAsync(
+        Guid conversationId, Guid leafId, int number, int above, CancellationToken cancellationToken) =>
+        await Database
+            .SqlQuery<BranchPoint>($"""
+                WITH RECURSIVE branch AS (
+                    SELECT m.id, m.parent_id, m.number, (m.number <= {number})::int AS above
+                    FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
+                    UNION ALL
+                    SELECT p.id, p.parent_id, p.number, b.above + (p.number <= {number})::int
+                    FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.above <= {above})
+                SELECT id, number FROM branch ORDER BY number DESC
+                """)
+            .ToListAsync(cancellationToken);
+
+    /// <summary>The end of the branch that goes through a message; of several the one that was worked with last.</summary>
+    /// <returns>The last message; <see langword="null"/> when the message is not there.</returns>
+    public async Task<Guid?> FindEndAsync(Guid conversationId, Guid messageId, CancellationToken cancellationToken) =>
+        await Database
+            .SqlQuery<Guid?>($"""
+                WITH RECURSIVE path AS (
+                    SELECT m.id, m.number FROM chat.messages m WHERE m.id = {messageId} AND m.conversation_id = {conversationId}
+                    UNION ALL
+                    (SELECT c.* FROM path p CROSS JOIN LATERAL (
+                        SELECT n.id, n.number FROM chat.messages n WHERE n.parent_id = p.id ORDER BY n.number DESC LIMIT 1) c))
+                SELECT id AS "Value" FROM path ORDER BY number DESC LIMIT 1
+                """)
+            .SingleOrDefaultAsync(cancellationToken);
 
     /// <summary>
     /// A branch from its leaf upwards, newest first, without its texts: what contexts are chosen by. Messages without text are
@@ -147,6 +189,9 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             await Database.BeginTransactionAsync(cancellationToken);
     }
 }
+
+/// <summary>A message's place in its branch.</summary>
+internal sealed record BranchPoint(Guid Id, int Number);
 
 /// <summary>A message of a branch without its text.</summary>
 /// <param name="Id">The message.</param>

@@ -43,13 +43,11 @@ internal static class MessageTextRules
         .Must(text => !string.IsNullOrWhiteSpace(text)).WithErrorCode("message_empty").WithMessage("Write a message first.")
         .Must(text => text.Length <= Message.LongestText).WithErrorCode("message_too_long")
         .WithMessage($"This message is too long: at most {Message.LongestText:N0} characters. Shorten it, or send it in parts.")
-        .Must(text => !text.Any(IsForbidden)).WithErrorCode("message_control_characters")
+        .Must(text => !ControlCharacters.InText(text)).WithErrorCode("message_control_characters")
         .WithMessage("This message holds control characters, which can't be stored. Remove them and send it again.");
 
     /// <summary>Line breaks as one character, whatever a form made of them.</summary>
     public static string Normalize(string? text) => (text ?? "").ReplaceLineEndings("\n");
-
-    private static bool IsForbidden(char c) => char.IsControl(c) && c is not ('\n' or '\t');
 }
 
 internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, ICurrentUser user, TimeProvider time)

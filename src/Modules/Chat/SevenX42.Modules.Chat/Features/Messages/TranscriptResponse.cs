@@ -1,3 +1,4 @@
+using System.Globalization;
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using SevenX42.Http;
@@ -6,7 +7,8 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 
 /// <summary>
 /// What every command that changes the tree answers with: the transcript as it stands, which is idempotent and carries the
-/// position to watch from; without scripts a redirect to the conversation.
+/// position to watch from; without scripts a redirect to the conversation. As far as the page has loaded it: its forms send
+/// <c>from</c>, the number of the oldest message.
 /// </summary>
 internal static class TranscriptResponse
 {
@@ -14,8 +16,10 @@ internal static class TranscriptResponse
     {
         if (error is not null)
             return error.ToResult();
-        return http.Request.WantsFragment()
-            ? await ReadTranscriptEndpoint.Get(conversationId, sender)
-            : TypedResults.Redirect($"/c/{conversationId:D}");
+        if (!http.Request.WantsFragment())
+            return TypedResults.Redirect($"/c/{conversationId:D}");
+        var sent = http.Request.HasFormContentType ? (await http.Request.ReadFormAsync(http.RequestAborted))["from"].ToString() : "";
+        int? from = int.TryParse(sent, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+        return await ReadTranscriptEndpoint.Get(conversationId, from, to: null, message: null, sender);
     }
 }
