@@ -1,18 +1,18 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
-using NpgsqlTypes;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Chat.Infrastructure;
 
+/// <remarks>
+/// Conversations and messages have a full-text column <c>search</c> besides, with an index that begins with the owner, so that a
+/// search reads one person's entries and nobody else's. Only SQL searches it; in the model it would be read with every row.
+/// </remarks>
 internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : DbContext(options)
 {
-    /// <summary>Name of the full-text column of conversations and messages.</summary>
-    public const string SearchColumn = "search";
-
     public DbSet<Conversation> Conversations => Set<Conversation>();
 
     public DbSet<Message> Messages => Set<Message>();
@@ -142,7 +142,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasDefaultSchema(ChatModule.Schema);
-        // Puts the owner into the full-text index, so that a search reads one person's entries and nobody else's.
+        // For the owner in the full-text indexes.
         modelBuilder.HasPostgresExtension("btree_gin");
         modelBuilder.Entity<Conversation>(conversation =>
         {
@@ -152,13 +152,11 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             conversation.Property(c => c.TitleSource).HasConversion<string>().HasMaxLength(16);
             conversation.Property(c => c.Model).HasMaxLength(256);
             conversation.Property(c => c.Instructions).HasMaxLength(Conversation.LongestInstructions);
-            conversation.Property<NpgsqlTsVector>(SearchColumn).HasComputedColumnSql("to_tsvector('simple', title)", stored: true);
             conversation.HasIndex(c => new { c.OwnerId, c.UpdatedAt, c.Id }).IsDescending(false, true, true)
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NULL").HasDatabaseName("ix_conversations_recent");
             conversation.HasIndex(c => new { c.OwnerId, c.PinnedAt }).IsDescending(false, true)
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NOT NULL").HasDatabaseName("ix_conversations_pinned");
             conversation.HasIndex(c => c.DeletedAt).HasFilter("deleted_at IS NOT NULL").HasDatabaseName("ix_conversations_deleted");
-            conversation.HasIndex(nameof(Conversation.OwnerId), SearchColumn).HasMethod("gin").HasDatabaseName("ix_conversations_search");
         });
         modelBuilder.Entity<Message>(message =>
         {
@@ -168,12 +166,10 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.Property(m => m.Status).HasConversion<string>().HasMaxLength(16);
             message.Property(m => m.ErrorCode).HasMaxLength(64);
             message.Property(m => m.Model).HasMaxLength(256);
-            message.Property<NpgsqlTsVector>(SearchColumn).HasComputedColumnSql("to_tsvector('simple', left(content, 200000))", stored: true);
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);
             message.HasIndex(m => m.GenerationId);
-            message.HasIndex(nameof(Message.OwnerId), SearchColumn).HasMethod("gin").HasDatabaseName("ix_messages_search");
         });
         modelBuilder.Entity<Owner>(owner =>
         {

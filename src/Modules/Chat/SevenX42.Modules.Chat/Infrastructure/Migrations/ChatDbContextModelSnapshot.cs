@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
-using NpgsqlTypes;
 using SevenX42.Modules.Chat.Infrastructure;
 
 #nullable disable
@@ -161,12 +160,6 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
-                    b.Property<NpgsqlTsVector>("search")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("tsvector")
-                        .HasColumnName("search")
-                        .HasComputedColumnSql("to_tsvector('simple', title)", true);
-
                     b.HasKey("Id")
                         .HasName("pk_conversations");
 
@@ -178,11 +171,6 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .IsDescending(false, true)
                         .HasDatabaseName("ix_conversations_pinned")
                         .HasFilter("deleted_at IS NULL AND pinned_at IS NOT NULL");
-
-                    b.HasIndex("OwnerId", "search")
-                        .HasDatabaseName("ix_conversations_search");
-
-                    NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("OwnerId", "search"), "gin");
 
                     b.HasIndex("OwnerId", "UpdatedAt", "Id")
                         .IsDescending(false, true, true)
@@ -281,12 +269,6 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("tokens");
 
-                    b.Property<NpgsqlTsVector>("search")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("tsvector")
-                        .HasColumnName("search")
-                        .HasComputedColumnSql("to_tsvector('simple', left(content, 200000))", true);
-
                     b.HasKey("Id")
                         .HasName("pk_messages");
 
@@ -299,11 +281,6 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                     b.HasIndex("ConversationId", "Number")
                         .IsUnique()
                         .HasDatabaseName("ix_messages_conversation_id_number");
-
-                    b.HasIndex("OwnerId", "search")
-                        .HasDatabaseName("ix_messages_search");
-
-                    NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("OwnerId", "search"), "gin");
 
                     b.ToTable("messages", "chat");
                 });
