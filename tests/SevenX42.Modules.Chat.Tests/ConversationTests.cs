@@ -195,13 +195,30 @@ public sealed class ConversationTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Null(hit.QuerySelector("b"));
     }
 
-    [Fact]
-    public async Task A_name_that_a_person_gave_stays()
+    [Theory]
+    [InlineData("title", "t\u0002itle", "control characters")]
+    [InlineData("title", "one\ntwo", "line breaks")]
+    [InlineData("title", "\u001b[31mred", "control characters")]
+    [InlineData("title", " ", "needs a name")]
+    [InlineData("instructions", "Be \u001b[1mbold", "control characters")]
+    public async Task A_name_or_instructions_that_are_no_text_are_refused_with_a_sentence(string field, string value, string sentence)
     {
-        var id = await _browser.BeginAsync("Name this");
-        (await _browser.PostAsync($"/conversations/{id}/title", ("title", "My own name"))).Dispose();
-        await _browser.FinishedAsync(id);
-        Assert.Equal("My own name", (await _browser.PageAsync($"/c/{id}")).QuerySelector("#title")!.TextContent);
+        var id = await _browser.BeginAsync("Hello");
+        foreach (var path in field == "title" ? (string[])["title", "settings"] : ["settings"])
+        {
+            using var refused = await _browser.PostAsync($"/conversations/{id}/{path}", (field, value));
+            Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+            Assert.Contains(sentence, await refused.Content.ReadAsStringAsync(Cancellation), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public async Task Instructions_may_have_lines_and_tabs()
+    {
+        var id = await _browser.BeginAsync("Hello");
+        using (var saved = await _browser.PostAsync($"/conversations/{id}/settings", ("instructions", "One\r\n\ttwo")))
+            Assert.Equal(HttpStatusCode.NoContent, saved.StatusCode);
+        Assert.Equal("One\n\ttwo", (await _browser.PageAsync($"/conversations/{id}/settings")).QuerySelector("[name=instructions]")!.TextContent);
     }
 
     private async Task<string> AnswerWithTextAsync(Guid id)

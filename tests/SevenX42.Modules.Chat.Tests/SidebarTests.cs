@@ -1,3 +1,4 @@
+using System.Net;
 using AngleSharp.Dom;
 using AngleSharp.Html.Parser;
 using Npgsql;
@@ -52,6 +53,72 @@ public sealed class SidebarTests(PostgresServer postgres)
         Assert.Equal(61, all.Distinct().Count());
         Assert.Equal(61, all.Count);
         Assert.Null(rest.QuerySelector("[hx-trigger=revealed]"));
+    }
+
+    [Fact]
+    public async Task What_a_page_has_loaded_stays_when_it_asks_again()
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        await using var app = await AppHost.StartAsync(database);
+        using var browser = new ChatBrowser(app);
+        await browser.FinishedAsync(await browser.BeginAsync("hello"));
+        await ExecuteAsync(database, """
+            INSERT INTO chat.conversations (id, owner_id, title, title_source, model, instructions, last_number, created_at, updated_at)
+            SELECT gen_random_uuid(), owner_id, 'Of long ago ' || n, 'FirstMessage', '', '', 0, now(), timestamptz '2020-05-17 12:00Z' - n * interval '1 minute'
+            FROM chat.conversations, generate_series(1, 99) n
+            """);
+        var page = await browser.PageAsync("/conversations");
+        var shown = Links(page).ToList();
+        Assert.Equal(40, shown.Count);
+        for (var i = 0; i < 2; i++)
+        {
+            page = await browser.PageAsync(page.QuerySelector("[hx-trigger=revealed]")!.GetAttribute("hx-get")!);
+            shown.AddRange(Links(page));
+            var loaded = page.QuerySelector("[name=loaded]")!.GetAttribute("value");
+            Assert.Equal(shown, Links(await browser.PageAsync($"/conversations?loaded={loaded}")));
+        }
+
+        Assert.Equal(100, shown.Count);
+        foreach (var loaded in (string[])["-1", "0", "7"])
+            Assert.Equal(40, Links(await browser.PageAsync($"/conversations?loaded={loaded}")).Count());
+        Assert.Equal(100, Links(await browser.PageAsync("/conversations?loaded=2147483647")).Count());
+    }
+
+    [Fact]
+    public async Task Pinned_conversations_stand_above_all_others_the_last_pinned_first()
+    {
+        await using var app = await AppHost.StartAsync(await postgres.CreateDatabaseAsync());
+        using var browser = new ChatBrowser(app);
+        var ids = new List<Guid>();
+        foreach (var name in (string[])["one", "two", "three"])
+        {
+            ids.Add(await browser.BeginAsync(name));
+            await browser.FinishedAsync(ids[^1]);
+        }
+
+        await PinAsync(ids[1], "true");
+        await PinAsync(ids[0], "true");
+
+        var list = await browser.PageAsync("/conversations");
+        Assert.Equal(["Pinned", "Today"], Names(list));
+        Assert.Equal([Link(ids[0]), Link(ids[1]), Link(ids[2])], Links(list));
+        Assert.Equal(2, list.QuerySelectorAll("li:has(.sr-only)").Length);
+        Assert.Equal("false", (await browser.PageAsync($"/conversations/{ids[0]}/settings")).QuerySelector("[name=pinned]")!.GetAttribute("value"));
+
+        await PinAsync(ids[0], "false");
+        await PinAsync(ids[1], "false");
+
+        list = await browser.PageAsync("/conversations");
+        Assert.Equal(["Today"], Names(list));
+        Assert.Equal([Link(ids[2]), Link(ids[1]), Link(ids[0])], Links(list));
+
+        async Task PinAsync(Guid id, string pinned)
+        {
+            using var done = await browser.PostAsync($"/conversations/{id}/pin", ("pinned", pinned));
+            Assert.Equal(HttpStatusCode.NoContent, done.StatusCode);
+        }
+
+        static string Link(Guid id) => $"/c/{id}";
     }
 
     private static async Task<List<string>> GroupsAsync(ChatBrowser browser, string zone)

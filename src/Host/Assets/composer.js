@@ -37,8 +37,10 @@ export const composer = () => ({
     } catch {
       // No draft, or no storage: the page works without.
     }
-    if (draft.id) this.tried = draft;
-    this.$refs.id.value = draft.id ?? newId();
+    if (draft.id) {
+      this.$refs.id.value = draft.id;
+      this.tried = draft;
+    }
     // What was typed before this script ran is newer.
     this.fill(this.$refs.text.value || (draft.text ?? ""));
     this.retry = () => this.unsent && this.$root.requestSubmit();

@@ -16,7 +16,8 @@ function moved() {
   const element = scroller();
   if (!element) return;
   const below = element.scrollHeight - element.clientHeight - element.scrollTop;
-  if (below < 48) following = true;
+  // Where more is to come below, this is not the end.
+  if (below < 48) following = !$("[data-later]");
   // Growing content moves nobody up: only a reader does.
   else if (element.scrollTop < last) following = false;
   last = element.scrollTop;

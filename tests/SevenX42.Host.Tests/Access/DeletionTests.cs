@@ -137,8 +137,8 @@ public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
         await Eventually.TrueAsync(() => Files().Count == 0);
         // The model is not asked any longer, and what it still said is written nowhere.
         await Task.WhenAll(_provider.Requests.Where(r => r.Model == "endless").Select(r => r.ClientHungUp)).WaitAsync(TimeSpan.FromSeconds(10), Cancel);
-        // That they are gone is remembered, so that an upload or a question still under way is refused.
-        await AssertNowhereAsync(user, "generation.deleted_users", "media.owners");
+        // That they are gone is remembered, so that what is still under way is refused.
+        await AssertNowhereAsync(user, "generation.deleted_users", "media.owners", "chat.owners");
         await AssertNowhereAsync(conversation);
         await AssertNowhereAsync(Canary);
     }

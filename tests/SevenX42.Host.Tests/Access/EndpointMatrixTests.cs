@@ -44,6 +44,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         ("GET /c/{conversationId:guid}", Access.Owner, []),
         ("GET /conversations/{conversationId:guid}/transcript", Access.Owner, []),
         ("GET /conversations/{conversationId:guid}/earlier", Access.Owner, [("before", "{answerId:guid}")]),
+        ("GET /conversations/{conversationId:guid}/later", Access.Owner, [("after", "1"), ("leaf", "{answerId:guid}")]),
         ("GET /conversations/{conversationId:guid}/settings", Access.Owner, []),
         ("GET /conversations/{conversationId:guid}/messages/{messageId:guid}", Access.Owner, []),
         ("GET /conversations/{conversationId:guid}/messages/{messageId:guid}/raw", Access.Owner, []),

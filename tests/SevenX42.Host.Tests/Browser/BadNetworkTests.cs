@@ -90,6 +90,38 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app)
     }
 
     [Fact]
+    public async Task A_message_that_is_worded_anew_after_its_acknowledgement_was_lost_is_sent_as_it_is_worded_now()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        await person.Button("New chat").ClickAsync();
+        await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+        var lose = true;
+        await person.Page.RouteAsync("**/conversations", async route =>
+        {
+            if (!lose || route.Request.Method != "POST")
+            {
+                await route.ContinueAsync();
+                return;
+            }
+
+            lose = false;
+            await route.FetchAsync();
+            await route.AbortAsync();
+        });
+        await person.Message.FillAsync("first wording");
+        await person.Message.PressAsync("Enter");
+        await Expect(person.Button("Retry")).ToBeVisibleAsync();
+
+        await person.SayAsync("second wording");
+
+        await person.AnswerBecomesAsync("completed");
+        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("first wording");
+        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("second wording");
+    }
+
+    [Fact]
     public async Task Polling_takes_over_where_sockets_are_blocked()
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address);

@@ -31,6 +31,28 @@ public sealed class TabsTests(Chromium chromium, RunningApp app)
     }
 
     [Fact]
+    public async Task Two_tabs_with_a_new_chat_each_begin_a_conversation_each()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        await person.Button("New chat").ClickAsync();
+        await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+        await person.Message.FillAsync("the first question");
+        var other = await person.OpenTabAsync("/");
+        var message = other.GetByRole(AriaRole.Textbox, new() { Name = "Message", Exact = true });
+        await Expect(message).ToHaveValueAsync("the first question");
+
+        await person.SayAsync("the first question");
+        await message.FillAsync("the second question");
+        await message.PressAsync("Enter");
+
+        await Expect(other.Locator("article[data-role=user]")).ToContainTextAsync("the second question");
+        await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("the first question");
+        Assert.NotEqual(person.Page.Url, other.Url);
+    }
+
+    [Fact]
     public async Task A_new_title_and_a_deletion_reach_the_other_tab()
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address);

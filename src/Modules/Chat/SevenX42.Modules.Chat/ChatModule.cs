@@ -35,12 +35,14 @@ public sealed class ChatModule : IModule
         services.AddSingleton<RenderedMessages>();
         services.AddScoped<LiveAnswers>();
         services.AddScoped<MessageViews>();
+        services.AddScoped<MessageIds>();
         services.AddScoped<AnswerRequests>();
         services.AddSingleton<IChannelKind, ConversationChannel>();
         services.AddSingleton<IChannelKind, UserChannel>();
         services.AddSingleton(new SidebarContent(typeof(Sidebar)));
         services.AddHostedService<ConversationPurge>();
         services.AddIntegrationEventHandler<ConversationChanged, AnnounceConversationChange>();
+        services.AddIntegrationEventHandler<ConversationChanged, StopDeletedAnswers>();
         services.AddIntegrationEventHandler<GenerationFinished, GenerationFinishedHandler>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
     }
@@ -56,11 +58,12 @@ public sealed class ChatModule : IModule
 
         var conversation = routes.MapGroup("/conversations/{conversationId:guid}").RequireAuthorization();
         conversation.MapGet("/transcript", ReadTranscriptEndpoint.Get);
-        conversation.MapGet("/earlier", ReadTranscriptEndpoint.Earlier);
+        conversation.MapGet("/earlier", ReadMoreEndpoint.Earlier);
+        conversation.MapGet("/later", ReadMoreEndpoint.Later);
         conversation.MapGet("/messages/{messageId:guid}", ReadMessageEndpoint.Get);
-        conversation.MapGet("/messages/{messageId:guid}/raw", ReadMessageEndpoint.Raw);
+        conversation.MapGet("/messages/{messageId:guid}/raw", ReadMarkdownEndpoint.Get);
         conversation.MapGet("/messages/{messageId:guid}/edit", ReadMessageEndpoint.Edit);
-        conversation.MapGet("/settings", ReadConversationEndpoint.Settings);
+        conversation.MapGet("/settings", ReadSettingsEndpoint.Get);
         conversation.MapPost("/messages", SendMessageEndpoint.Post);
         conversation.MapPost("/messages/{messageId:guid}/edit", EditMessageEndpoint.Post);
         conversation.MapPost("/answers/{answerId:guid}/regenerate", RegenerateAnswerEndpoint.Post);

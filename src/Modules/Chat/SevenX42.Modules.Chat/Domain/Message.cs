@@ -54,6 +54,9 @@ internal sealed class Message
     /// <summary>Markdown.</summary>
     public string Content { get; private set; } = "";
 
+    /// <summary>Tokens of the text, as contexts are reckoned; null in rows of versions that did not count them.</summary>
+    public int? Tokens { get; private set; }
+
     public string Reasoning { get; private set; } = "";
 
     public MessageStatus Status { get; private set; }
@@ -79,7 +82,7 @@ internal sealed class Message
 
     public DateTimeOffset CreatedAt { get; private init; }
 
-    public static Message OfPerson(Guid id, Conversation conversation, Guid? parentId, string text, DateTimeOffset now) => new()
+    public static Message OfPerson(Guid id, Conversation conversation, Guid? parentId, string text, int tokens, DateTimeOffset now) => new()
     {
         Id = id,
         ConversationId = conversation.Id,
@@ -88,6 +91,7 @@ internal sealed class Message
         Number = conversation.NextNumber(),
         Role = MessageRole.User,
         Content = text,
+        Tokens = tokens,
         Status = MessageStatus.Completed,
         CreatedAt = now,
     };
@@ -113,17 +117,26 @@ internal sealed class Message
     {
         (GenerationId, Model, OmittedMessages, Status, ErrorCode, ErrorMessage) = (generationId, model, omitted, MessageStatus.Pending, "", "");
         if (!keepText)
-            (Content, Reasoning) = ("", "");
+            (Content, Reasoning, Tokens) = ("", "", 0);
     }
 
     /// <summary>Takes the end of its generation; of another, older one it takes nothing.</summary>
     /// <returns>Whether it was taken.</returns>
     public bool Finish(
-        Guid generationId, MessageStatus status, string text, string reasoning, string errorCode, string errorMessage, long inputTokens, long outputTokens, long milliseconds)
+        Guid generationId,
+        MessageStatus status,
+        string text,
+        int tokens,
+        string reasoning,
+        string errorCode,
+        string errorMessage,
+        long inputTokens,
+        long outputTokens,
+        long milliseconds)
     {
         if (GenerationId != generationId || Status != MessageStatus.Pending)
             return false;
-        (Status, Content, Reasoning, ErrorCode, ErrorMessage) = (status, text, reasoning, errorCode, errorMessage);
+        (Status, Content, Tokens, Reasoning, ErrorCode, ErrorMessage) = (status, text, tokens, reasoning, errorCode, errorMessage);
         (InputTokens, OutputTokens, DurationMilliseconds) = (inputTokens, outputTokens, milliseconds);
         return true;
     }

@@ -14,8 +14,11 @@ internal static partial class Titles
     public static string FromModel(string text)
     {
         var line = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries).FirstOrDefault(l => l.Length > 0) ?? "";
-        return Clean(line.StartsWith("Title:", StringComparison.OrdinalIgnoreCase) ? line["Title:".Length..] : line).TrimEnd('.').Trim('"', '\'', '“', '”', ' ');
+        var title = Clean(line.StartsWith("Title:", StringComparison.OrdinalIgnoreCase) ? line["Title:".Length..] : line).TrimEnd('.', ' ');
+        return title is [var first, .., var last] && IsQuote(first) && IsQuote(last) ? title[1..^1].TrimEnd('.').Trim() : title;
     }
+
+    private static bool IsQuote(char c) => c is '"' or '\'' or '“' or '”' or '„' or '‘' or '’' or '«' or '»' or '「' or '」';
 
     private static string Clean(string text)
     {
@@ -30,7 +33,8 @@ internal static partial class Titles
         return plain[..end].TrimEnd(',', ';', ':', ' ') + "…";
     }
 
-    [GeneratedRegex(@"[`*_#>~\[\]|]+")]
+    // Markdown's, and control characters that are no white space.
+    [GeneratedRegex(@"[`*_#>~\[\]|]+|[\p{Cc}-[\s]]+")]
     private static partial Regex Marks();
 
     [GeneratedRegex(@"\s+")]

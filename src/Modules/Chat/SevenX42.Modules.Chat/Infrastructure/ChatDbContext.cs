@@ -1,53 +1,148 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
-using NpgsqlTypes;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Chat.Infrastructure;
 
+/// <remarks>
+/// Conversations and messages have a full-text column <c>search</c> besides, with an index that begins with the owner, so that a
+/// search reads one person's entries and nobody else's. Only SQL searches it; in the model it would be read with every row.
+/// </remarks>
 internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : DbContext(options)
 {
-    /// <summary>Name of the full-text column of conversations and messages.</summary>
-    public const string SearchColumn = "search";
-
     public DbSet<Conversation> Conversations => Set<Conversation>();
 
     public DbSet<Message> Messages => Set<Message>();
+
+    public DbSet<Owner> Owners => Set<Owner>();
+
+    /// <summary>
+    /// Lets first messages under the same id wait for each other, whoever sends them, until the transaction ends. Begins the
+    /// transaction, which the unit of work commits.
+    /// </summary>
+    /// <returns><see langword="false"/> when the owner was deleted.</returns>
+    public async Task<bool> LockBeginningAsync(Guid ownerId, Guid messageId, CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        // The owner's row, too: a deletion of the owner waits for this conversation and deletes it, or is found here.
+        return await Database.ExecuteSqlAsync(
+            $"""
+            SELECT pg_advisory_xact_lock(hashtextextended({messageId.ToString()}, 0));
+            INSERT INTO chat.owners AS o (id, is_deleted) VALUES ({ownerId}, false)
+            ON CONFLICT (id) DO UPDATE SET is_deleted = false WHERE NOT o.is_deleted
+            """,
+            cancellationToken) > 0;
+    }
 
     /// <summary>
     /// The owner's conversation, locked until the transaction ends: whoever changes its tree next waits. Begins the
     /// transaction, which the unit of work commits.
     /// </summary>
-    public async Task<Conversation?> LockAsync(Guid ownerId, Guid conversationId, CancellationToken cancellationToken)
+    /// <param name="ownerId">The owner.</param>
+    /// <param name="conversationId">The conversation.</param>
+    /// <param name="cancellationToken">Cancels the waiting.</param>
+    /// <param name="evenDeleted">Whether it may be one that can still be restored.</param>
+    public async Task<Conversation?> LockAsync(Guid ownerId, Guid conversationId, CancellationToken cancellationToken, bool evenDeleted = false)
     {
-        if (Database.CurrentTransaction is null)
-            await Database.BeginTransactionAsync(cancellationToken);
+        await BeginAsync(cancellationToken);
         return await Conversations
-            .FromSql($"SELECT * FROM chat.conversations WHERE id = {conversationId} AND owner_id = {ownerId} AND deleted_at IS NULL FOR UPDATE")
+            .FromSql($"""
+                SELECT * FROM chat.conversations
+                WHERE id = {conversationId} AND owner_id = {ownerId} AND (deleted_at IS NULL OR {evenDeleted}) FOR UPDATE
+                """)
+            .SingleOrDefaultAsync(cancellationToken);
+    }
+
+    /// <summary>Whoever's conversation, deleted or not, locked in the same way: for what nobody does to it.</summary>
+    public async Task<Conversation?> LockAsync(Guid conversationId, CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        return await Conversations
+            .FromSql($"SELECT * FROM chat.conversations WHERE id = {conversationId} FOR UPDATE")
             .SingleOrDefaultAsync(cancellationToken);
     }
 
     /// <summary>A branch from its leaf upwards, newest first.</summary>
-    public async Task<List<Message>> ReadBranchAsync(Guid conversationId, Guid leafId, int most, CancellationToken cancellationToken) =>
+    /// <param name="conversationId">The conversation.</param>
+    /// <param name="leafId">The last message.</param>
+    /// <param name="least">So many messages, where there are.</param>
+    /// <param name="from">And more, up to this number.</param>
+    /// <param name="most">But no more than this.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    public async Task<List<Message>> ReadBranchAsync(
+        Guid conversationId, Guid leafId, int least, int from, int most, CancellationToken cancellationToken) =>
         await Messages
             .FromSql($"""
                 WITH RECURSIVE branch AS (
-                    SELECT m.*, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
+                    SELECT m.id, m.parent_id, m.number, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
                     UNION ALL
-                    SELECT p.*, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.depth < {most})
-                SELECT * FROM branch
+                    SELECT p.id, p.parent_id, p.number, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id
+                    WHERE b.depth < {least} OR (b.number > {from} AND b.depth < {most}))
+                SELECT m.* FROM branch b JOIN chat.messages m ON m.id = b.id
                 """)
             .AsNoTracking()
             .OrderByDescending(m => m.Number)
             .ToListAsync(cancellationToken);
 
+    /// <summary>The messages of a branch from its leaf up to a number, and some above that; newest first.</summary>
+    /// <param name="conversationId">The conversation.</param>
+    /// <param name="leafId">The last message.</param>
+    /// <param name="number">Number of a message, or a number that it would have.</param>
+    /// <param name="above">How many above that.</param>
+    /// <param name="cancellationToken">Cancels the reading.</param>
+    public async Task<List<BranchPoint>> ReadPathAsync(
+        Guid conversationId, Guid leafId, int number, int above, CancellationToken cancellationToken) =>
+        await Database
+            .SqlQuery<BranchPoint>($"""
+                WITH RECURSIVE branch AS (
+                    SELECT m.id, m.parent_id, m.number, (m.number <= {number})::int AS above
+                    FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
+                    UNION ALL
+                    SELECT p.id, p.parent_id, p.number, b.above + (p.number <= {number})::int
+                    FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.above <= {above})
+                SELECT id, number FROM branch ORDER BY number DESC
+                """)
+            .ToListAsync(cancellationToken);
+
+    /// <summary>The end of the branch that goes through a message; of several the one that was worked with last.</summary>
+    /// <returns>The last message; <see langword="null"/> when the message is not there.</returns>
+    public async Task<Guid?> FindEndAsync(Guid conversationId, Guid messageId, CancellationToken cancellationToken) =>
+        await Database
+            .SqlQuery<Guid?>($"""
+                WITH RECURSIVE path AS (
+                    SELECT m.id, m.number FROM chat.messages m WHERE m.id = {messageId} AND m.conversation_id = {conversationId}
+                    UNION ALL
+                    (SELECT c.* FROM path p CROSS JOIN LATERAL (
+                        SELECT n.id, n.number FROM chat.messages n WHERE n.parent_id = p.id ORDER BY n.number DESC LIMIT 1) c))
+                SELECT id AS "Value" FROM path ORDER BY number DESC LIMIT 1
+                """)
+            .SingleOrDefaultAsync(cancellationToken);
+
+    /// <summary>
+    /// A branch from its leaf upwards, newest first, without its texts: what contexts are chosen by. Messages without text are
+    /// left out.
+    /// </summary>
+    public async Task<List<BranchMessage>> MeasureBranchAsync(Guid conversationId, Guid leafId, int most, CancellationToken cancellationToken) =>
+        await Database
+            .SqlQuery<BranchMessage>($"""
+                WITH RECURSIVE branch AS (
+                    SELECT m.id, m.parent_id, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
+                    UNION ALL
+                    SELECT p.id, p.parent_id, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.depth < {most})
+                SELECT m.id, m.role = 'Assistant' AS is_answer, coalesce(nullif(m.tokens, 0), octet_length(m.content) / 3) AS tokens
+                FROM branch b JOIN chat.messages m ON m.id = b.id
+                WHERE m.content <> ''
+                ORDER BY b.depth
+                """)
+            .ToListAsync(cancellationToken);
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasDefaultSchema(ChatModule.Schema);
-        // Puts the owner into the full-text index, so that a search reads one person's entries and nobody else's.
+        // For the owner in the full-text indexes.
         modelBuilder.HasPostgresExtension("btree_gin");
         modelBuilder.Entity<Conversation>(conversation =>
         {
@@ -57,13 +152,11 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             conversation.Property(c => c.TitleSource).HasConversion<string>().HasMaxLength(16);
             conversation.Property(c => c.Model).HasMaxLength(256);
             conversation.Property(c => c.Instructions).HasMaxLength(Conversation.LongestInstructions);
-            conversation.Property<NpgsqlTsVector>(SearchColumn).HasComputedColumnSql("to_tsvector('simple', title)", stored: true);
             conversation.HasIndex(c => new { c.OwnerId, c.UpdatedAt, c.Id }).IsDescending(false, true, true)
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NULL").HasDatabaseName("ix_conversations_recent");
             conversation.HasIndex(c => new { c.OwnerId, c.PinnedAt }).IsDescending(false, true)
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NOT NULL").HasDatabaseName("ix_conversations_pinned");
             conversation.HasIndex(c => c.DeletedAt).HasFilter("deleted_at IS NOT NULL").HasDatabaseName("ix_conversations_deleted");
-            conversation.HasIndex(nameof(Conversation.OwnerId), SearchColumn).HasMethod("gin").HasDatabaseName("ix_conversations_search");
         });
         modelBuilder.Entity<Message>(message =>
         {
@@ -73,16 +166,34 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.Property(m => m.Status).HasConversion<string>().HasMaxLength(16);
             message.Property(m => m.ErrorCode).HasMaxLength(64);
             message.Property(m => m.Model).HasMaxLength(256);
-            message.Property<NpgsqlTsVector>(SearchColumn).HasComputedColumnSql("to_tsvector('simple', left(content, 200000))", stored: true);
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);
             message.HasIndex(m => m.GenerationId);
-            message.HasIndex(nameof(Message.OwnerId), SearchColumn).HasMethod("gin").HasDatabaseName("ix_messages_search");
+        });
+        modelBuilder.Entity<Owner>(owner =>
+        {
+            owner.ToTable("owners");
+            owner.Property(o => o.Id).ValueGeneratedNever();
         });
         modelBuilder.AddMessaging();
     }
+
+    private async Task BeginAsync(CancellationToken cancellationToken)
+    {
+        if (Database.CurrentTransaction is null)
+            await Database.BeginTransactionAsync(cancellationToken);
+    }
 }
+
+/// <summary>A message's place in its branch.</summary>
+internal sealed record BranchPoint(Guid Id, int Number);
+
+/// <summary>A message of a branch without its text.</summary>
+/// <param name="Id">The message.</param>
+/// <param name="IsAnswer">Whether it is a model's.</param>
+/// <param name="Tokens">Tokens of its text; an estimate where they were not counted.</param>
+internal sealed record BranchMessage(Guid Id, bool IsAnswer, int Tokens);
 
 /// <summary>For <c>dotnet ef migrations add</c>, which needs a model but no database.</summary>
 internal sealed class ChatDbContextFactory : IDesignTimeDbContextFactory<ChatDbContext>

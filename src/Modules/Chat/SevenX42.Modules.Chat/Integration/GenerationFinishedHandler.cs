@@ -19,15 +19,19 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
 
     private const int TitleSample = 2_000;
 
+    // A conversation whose first answers brought no title keeps its first words, and nobody pays for trying for ever.
+    private const int LastToAskForTitle = 10;
+
     protected override async Task HandleOnceAsync(GenerationFinished integrationEvent, CancellationToken cancellationToken)
     {
-        var conversation = await Context.Conversations.SingleOrDefaultAsync(c => c.Id == integrationEvent.ConversationId, cancellationToken);
-        if (conversation is null)
+        var tokens = integrationEvent.Purpose == Purposes.Answer ? TokenCounter.Count(integrationEvent.Text) : 0;
+        // Locked: a person who names the conversation now, or takes up the answer, is waited for.
+        if (await Context.LockAsync(integrationEvent.ConversationId, cancellationToken) is not { } conversation)
             return;
         if (integrationEvent.Purpose == Purposes.Title)
             TakeTitle(conversation, integrationEvent);
         else
-            await TakeAnswerAsync(conversation, integrationEvent, cancellationToken);
+            await TakeAnswerAsync(conversation, integrationEvent, tokens, cancellationToken);
     }
 
     private void TakeTitle(Conversation conversation, GenerationFinished e)
@@ -36,7 +40,7 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
             Context.Raise(Changes.Title(conversation, time.GetUtcNow()));
     }
 
-    private async Task TakeAnswerAsync(Conversation conversation, GenerationFinished e, CancellationToken cancellationToken)
+    private async Task TakeAnswerAsync(Conversation conversation, GenerationFinished e, int tokens, CancellationToken cancellationToken)
     {
         var answer = await Context.Messages.SingleOrDefaultAsync(m => m.Id == e.AnswerId, cancellationToken);
         var status = e.Status switch
@@ -47,10 +51,11 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
             _ => MessageStatus.Failed,
         };
         if (answer is null || !answer.Finish(
-            e.GenerationId, status, e.Text, e.Reasoning, e.ErrorCode, e.ErrorMessage, e.InputTokens, e.OutputTokens, e.DurationMilliseconds))
+            e.GenerationId, status, e.Text, tokens, e.Reasoning, e.ErrorCode, e.ErrorMessage, e.InputTokens, e.OutputTokens, e.DurationMilliseconds))
             return;
         Context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, answer.Number, time.GetUtcNow()));
-        if (status == MessageStatus.Completed && conversation.TitleSource == TitleSource.FirstMessage && answer.Number == 2)
+        // The question names it, so a stopped answer will do; where answers fail, a title would, too.
+        if (status != MessageStatus.Failed && conversation is { TitleSource: TitleSource.FirstMessage, DeletedAt: null } && answer.Number <= LastToAskForTitle)
             await RequestTitleAsync(conversation, answer, cancellationToken);
     }
 
@@ -74,11 +79,4 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
 
         static string Head(string text) => text.Length > TitleSample ? text[..TitleSample] : text;
     }
-}
-
-/// <summary>Deletes everything of a user that is no more.</summary>
-internal sealed class UserDeletedHandler(ChatDbContext context) : InboxHandler<UserDeleted, ChatDbContext>(context)
-{
-    protected override Task HandleOnceAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>
-        Context.Conversations.Where(c => c.OwnerId == integrationEvent.UserId).ExecuteDeleteAsync(cancellationToken);
 }

@@ -21,10 +21,14 @@ internal sealed class ChangeConversationValidator : AbstractValidator<ChangeConv
         RuleFor(c => c.Title)
             .Must(title => title is null || !string.IsNullOrWhiteSpace(title)).WithErrorCode("title_empty").WithMessage("A conversation needs a name.")
             .MaximumLength(Conversation.LongestTitle).WithErrorCode("title_too_long")
-            .WithMessage($"This name is too long: at most {Conversation.LongestTitle} characters.");
+            .WithMessage($"This name is too long: at most {Conversation.LongestTitle} characters.")
+            .Must(title => title is null || !ControlCharacters.InLine(title.Trim())).WithErrorCode("title_control_characters")
+            .WithMessage("This name holds control characters or line breaks. Remove them and save again.");
         RuleFor(c => c.Instructions)
             .MaximumLength(Conversation.LongestInstructions).WithErrorCode("instructions_too_long")
-            .WithMessage($"These instructions are too long: at most {Conversation.LongestInstructions:N0} characters.");
+            .WithMessage($"These instructions are too long: at most {Conversation.LongestInstructions:N0} characters.")
+            .Must(text => text is null || !ControlCharacters.InText(text)).WithErrorCode("instructions_control_characters")
+            .WithMessage("These instructions hold control characters. Remove them and save again.");
     }
 }
 

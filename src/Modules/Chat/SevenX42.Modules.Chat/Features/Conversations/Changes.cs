@@ -10,6 +10,9 @@ internal static class Changes
     public const string TitleKind = "title";
     public const string DeletedKind = "deleted";
 
+    /// <summary>The operation of a deletion.</summary>
+    public const string DeletedOperation = "deleted";
+
     public static ConversationChanged Tree(Conversation conversation, Guid leafId, DateTimeOffset now) =>
         Of(conversation, "tree", JsonSerializer.Serialize(new { leaf = leafId }), "touched", now);
 
@@ -25,7 +28,7 @@ internal static class Changes
     /// <summary>Data of the event that tells a title.</summary>
     public static string TitleData(Conversation conversation) => JsonSerializer.Serialize(new { t = conversation.Title });
 
-    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, DeletedKind, "{}", "deleted", now);
+    public static ConversationChanged Deleted(Conversation conversation, DateTimeOffset now) => Of(conversation, DeletedKind, "{}", DeletedOperation, now);
 
     public static ConversationChanged InList(Conversation conversation, string operation, DateTimeOffset now) =>
         Of(conversation, "", "", operation, now);

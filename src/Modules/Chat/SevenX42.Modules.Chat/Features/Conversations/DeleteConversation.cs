@@ -5,10 +5,8 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Chat;
-using SevenX42.Contracts.Generation;
 using SevenX42.Http;
 using SevenX42.Messaging;
-using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
@@ -16,25 +14,17 @@ namespace SevenX42.Modules.Chat.Features.Conversations;
 /// <summary>Deletes a conversation. It can be restored for a while; then it is gone for good.</summary>
 internal sealed record DeleteConversation(Guid ConversationId) : IChatCommand;
 
-internal sealed class DeleteConversationHandler(ChatDbContext context, IGenerationApi generation, ICurrentUser user, TimeProvider time)
-    : IRequestHandler<DeleteConversation, Result>
+internal sealed class DeleteConversationHandler(ChatDbContext context, ICurrentUser user, TimeProvider time) : IRequestHandler<DeleteConversation, Result>
 {
     public async Task<Result> Handle(DeleteConversation request, CancellationToken cancellationToken)
     {
-        var conversation = await context.Conversations.SingleOrDefaultAsync(
-            c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId, cancellationToken);
-        if (conversation is null)
+        // Whatever is being sent is waited for, and whatever comes later finds the conversation deleted.
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken, evenDeleted: true) is not { } conversation)
             return Error.NotFound();
         if (conversation.DeletedAt is not null)
             return Result.Success;
         conversation.Delete(time.GetUtcNow());
         context.Raise(Changes.Deleted(conversation, time.GetUtcNow()));
-        var running = await context.Messages
-            .Where(m => m.ConversationId == conversation.Id && m.Status == MessageStatus.Pending && m.GenerationId != null)
-            .Select(m => m.GenerationId!.Value)
-            .ToListAsync(cancellationToken);
-        foreach (var generationId in running)
-            await generation.CancelAsync(generationId, cancellationToken);
         return Result.Success;
     }
 }

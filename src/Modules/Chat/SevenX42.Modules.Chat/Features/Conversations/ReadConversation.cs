@@ -1,33 +1,28 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
-using Microsoft.EntityFrameworkCore;
 using SevenX42.Contracts.Generation;
 using SevenX42.Http;
 using SevenX42.Modules.Chat.Features.Messages;
-using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
 /// <summary>Reads a conversation's page; the page of a new one when there is no id.</summary>
 /// <param name="ConversationId">The conversation.</param>
+/// <param name="Message">Number of a message that the page is to show; its end when null.</param>
 /// <param name="LastModel">The model that a new one is offered first; the first there is when it is gone.</param>
-internal sealed record ReadConversation(Guid? ConversationId, string LastModel = "") : IChatQuery<ConversationVm>;
+internal sealed record ReadConversation(Guid? ConversationId, int? Message = null, string LastModel = "") : IChatQuery<ConversationVm>;
 
-internal sealed class ReadConversationHandler(ChatDbContext context, IGenerationApi generation, ISender sender, ICurrentUser user)
-    : IRequestHandler<ReadConversation, Result<ConversationVm>>
+internal sealed class ReadConversationHandler(IGenerationApi generation, ISender sender) : IRequestHandler<ReadConversation, Result<ConversationVm>>
 {
     public async Task<Result<ConversationVm>> Handle(ReadConversation request, CancellationToken cancellationToken)
     {
-        var models = await generation.GetModelsAsync(cancellationToken);
         if (request.ConversationId is not { } id)
-            return new ConversationVm(null, "New chat", request.LastModel, "", false, models, null);
-        var transcript = await sender.Send(new ReadTranscript(id), cancellationToken);
+            return new ConversationVm(await generation.GetModelsAsync(cancellationToken), null, null, request.LastModel);
+        var transcript = await sender.Send(new ReadTranscript(id, Message: request.Message), cancellationToken);
         if (!transcript.IsSuccess)
             return transcript.Error;
-        var conversation = await context.Conversations.AsNoTracking().SingleAsync(
-            c => c.Id == id && c.OwnerId == user.RequiredId, cancellationToken);
-        return new ConversationVm(
-            id, conversation.Title, conversation.Model, conversation.Instructions, conversation.PinnedAt is not null, models, transcript.Value);
+        var settings = await sender.Send(new ReadSettings(id), cancellationToken);
+        return settings.IsSuccess ? new ConversationVm(settings.Value.Models, settings.Value, transcript.Value) : settings.Error;
     }
 }
 
@@ -41,21 +36,9 @@ internal static class ReadConversationEndpoint
     /// <param name="sender">Sends the query.</param>
     /// <param name="http">The request.</param>
     public static Task<IResult> New(Guid? deleted, ISender sender, HttpContext http) =>
-        PageAsync(new ReadConversation(null, http.Request.Cookies[LastModelCookie] ?? ""), sender, deleted);
+        PageAsync(new ReadConversation(null, LastModel: http.Request.Cookies[LastModelCookie] ?? ""), sender, deleted);
 
-    public static Task<IResult> Get(Guid conversationId, ISender sender) => PageAsync(new ReadConversation(conversationId), sender);
-
-    /// <summary>What can be changed of it, as it is now: other tabs and devices change it, too.</summary>
-    public static async Task<IResult> Settings(Guid conversationId, ISender sender, HttpContext http)
-    {
-        var result = await sender.Send(new ReadConversation(conversationId));
-        if (!result.IsSuccess)
-            return result.Error.ToResult();
-        var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
-        return http.Request.WantsFragment()
-            ? Html.Fragment<SettingsForm>(parameters)
-            : Html.Page<SettingsForm>("Conversation settings", parameters);
-    }
+    public static Task<IResult> Get(Guid conversationId, int? message, ISender sender) => PageAsync(new ReadConversation(conversationId, message), sender);
 
     private static async Task<IResult> PageAsync(ReadConversation query, ISender sender, Guid? deleted = null)
     {
@@ -67,16 +50,19 @@ internal static class ReadConversationEndpoint
 }
 
 /// <summary>A conversation's page.</summary>
-/// <param name="Id">The conversation; null for one that begins with the next message.</param>
-/// <param name="Title">Its title.</param>
-/// <param name="ModelId">Its model; empty for the default.</param>
-/// <param name="Instructions">Its system prompt.</param>
-/// <param name="IsPinned">Whether it is pinned.</param>
 /// <param name="Models">The models to choose from.</param>
+/// <param name="Settings">What can be changed of it; null for one that begins with the next message.</param>
 /// <param name="Transcript">Its messages; null for a new one.</param>
-public sealed record ConversationVm(
-    Guid? Id, string Title, string ModelId, string Instructions, bool IsPinned, IReadOnlyList<ModelInfo> Models, TranscriptVm? Transcript)
+public sealed record ConversationVm(IReadOnlyList<ModelInfo> Models, SettingsVm? Settings, TranscriptVm? Transcript, string LastModel = "")
 {
+    /// <summary>The conversation; null for a new one.</summary>
+    public Guid? Id => Settings?.Id;
+
+    /// <summary>Its title.</summary>
+    public string Title => Settings?.Title ?? "New chat";
+
     /// <summary>The model that answers next.</summary>
-    public ModelInfo? Model => Models.FirstOrDefault(m => m.Id == ModelId) ?? (Models.Count > 0 ? Models[0] : null);
+    public ModelInfo? Model => Settings is { } settings
+        ? settings.Model
+        : Models.FirstOrDefault(m => m.Id == LastModel) ?? (Models.Count > 0 ? Models[0] : null);
 }

@@ -1,6 +1,5 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
-using Microsoft.EntityFrameworkCore;
 using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Infrastructure;
@@ -15,9 +14,7 @@ internal sealed class RestoreConversationHandler(ChatDbContext context, ICurrent
 {
     public async Task<Result> Handle(RestoreConversation request, CancellationToken cancellationToken)
     {
-        var conversation = await context.Conversations.SingleOrDefaultAsync(
-            c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId, cancellationToken);
-        if (conversation is null)
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken, evenDeleted: true) is not { } conversation)
             return Error.NotFound("This conversation can't be restored any more.");
         conversation.Restore();
         context.Raise(Changes.InList(conversation, "restored", time.GetUtcNow()));

@@ -1,64 +1,47 @@
-using System.Net;
 using MediatR;
 using Microsoft.AspNetCore.Components;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Http.Features;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Http;
+using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
-/// <summary>Searches the owner's titles and messages. The last word may be the beginning of one.</summary>
+/// <summary>Searches the owner's titles and messages for what holds all words; the last may be the beginning of one. The newest first.</summary>
 internal sealed record SearchConversations(string Query) : IChatQuery<SearchVm>;
 
 internal sealed class SearchConversationsHandler(ChatDbContext context, ICurrentUser user) : IRequestHandler<SearchConversations, Result<SearchVm>>
 {
     private const int MostHits = 30;
-    private const int MostWords = 12;
 
     public async Task<Result<SearchVm>> Handle(SearchConversations request, CancellationToken cancellationToken)
     {
-        var words = Words(request.Query).Take(MostWords).ToList();
-        if (words.Count == 0 || user.Id is not { } owner)
+        var query = new SearchQuery(request.Query);
+        if (query.IsEmpty || user.Id is not { } owner)
             return new SearchVm(request.Query, []);
-        var query = string.Join(" & ", words.Select((word, i) => i == words.Count - 1 ? $"{word}:*" : word));
-
-        // U+0002 and U+0003 mark the hits; they can't be in a message, and become tags only after everything is escaped.
+        var words = query.ToTsQuery();
+        // Which conversations first, without their texts; of each the newest message that was found.
         var hits = await context.Database.SqlQuery<Hit>($"""
-            SELECT c.id, c.title, m.number,
-                   ts_headline('simple', left(m.content, 20000), to_tsquery('simple', {query}),
-                       'StartSel=' || chr(2) || ',StopSel=' || chr(3) || ',MaxWords=24,MinWords=8,MaxFragments=1') AS snippet
-            FROM (
-                SELECT DISTINCT ON (conversation_id) conversation_id, number, content
-                FROM (SELECT conversation_id, number, content FROM chat.messages
-                      WHERE owner_id = {owner} AND search @@ to_tsquery('simple', {query})
-                      ORDER BY created_at DESC LIMIT 200) found
-                ORDER BY conversation_id, number DESC) m
-            JOIN chat.conversations c ON c.id = m.conversation_id AND c.deleted_at IS NULL
-            UNION ALL
-            SELECT c.id, c.title, 0 AS number, '' AS snippet FROM chat.conversations c
-            WHERE c.owner_id = {owner} AND c.deleted_at IS NULL AND c.search @@ to_tsquery('simple', {query})
-            LIMIT 100
+            WITH found AS (
+                SELECT conversation_id AS id, max(number) AS number, max(created_at) AS at FROM chat.messages
+                WHERE owner_id = {owner} AND search @@ to_tsquery('simple', {words}) GROUP BY conversation_id
+                UNION ALL
+                SELECT id, 0, updated_at FROM chat.conversations WHERE owner_id = {owner} AND search @@ to_tsquery('simple', {words})),
+            newest AS (
+                SELECT c.id, c.title, max(f.number) AS number, max(f.at) AS at
+                FROM found f JOIN chat.conversations c ON c.id = f.id AND c.deleted_at IS NULL
+                GROUP BY c.id ORDER BY max(f.at) DESC, c.id DESC LIMIT {MostHits})
+            SELECT n.id, n.title, n.number, coalesce(left(m.content, 200000), '') AS text
+            FROM newest n LEFT JOIN chat.messages m ON m.conversation_id = n.id AND m.number = n.number
+            ORDER BY n.at DESC, n.id DESC
             """).ToListAsync(cancellationToken);
-        return new SearchVm(request.Query, [.. hits
-            .GroupBy(h => h.Id)
-            .Select(g => g.OrderByDescending(h => h.Number).First())
-            .Take(MostHits)
-            .Select(h => new SearchHitVm(h.Id, h.Title, h.Number, Mark(h.Snippet)))]);
+        return new SearchVm(request.Query, [.. hits.Select(h => new SearchHitVm(
+            h.Id, new MarkupString(Excerpt.Whole(h.Title, query)), h.Number, new MarkupString(Excerpt.Around(h.Text, query))))]);
     }
 
-    // Letters and digits only: nothing in a word can be an operator of the query language.
-    private static string[] Words(string query)
-    {
-        var plain = new string([.. query.Select(c => char.IsLetterOrDigit(c) ? char.ToLowerInvariant(c) : ' ')]);
-        return plain.Split(' ', StringSplitOptions.RemoveEmptyEntries);
-    }
-
-    private static MarkupString Mark(string snippet) => new(
-        WebUtility.HtmlEncode(snippet).Replace("\u0002", "<mark>", StringComparison.Ordinal).Replace("\u0003", "</mark>", StringComparison.Ordinal));
-
-    private sealed record Hit(Guid Id, string Title, int Number, string Snippet);
+    private sealed record Hit(Guid Id, string Title, int Number, string Text);
 }
 
 internal static class SearchConversationsEndpoint
@@ -82,7 +65,7 @@ public sealed record SearchVm(string Query, IReadOnlyList<SearchHitVm> Hits);
 
 /// <summary>A conversation that was found.</summary>
 /// <param name="ConversationId">The conversation.</param>
-/// <param name="Title">Its title.</param>
-/// <param name="Number">The message's number; 0 when the title was found.</param>
+/// <param name="Title">Its title, escaped, in which the hits are marked.</param>
+/// <param name="Number">The message's number; 0 when the title alone was found.</param>
 /// <param name="Snippet">Escaped text around the hits, which are marked.</param>
-public sealed record SearchHitVm(Guid ConversationId, string Title, int Number, MarkupString Snippet);
+public sealed record SearchHitVm(Guid ConversationId, MarkupString Title, int Number, MarkupString Snippet);

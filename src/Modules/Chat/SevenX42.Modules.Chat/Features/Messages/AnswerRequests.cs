@@ -1,5 +1,5 @@
 using System.Diagnostics;
-using Microsoft.ML.Tokenizers;
+using Microsoft.EntityFrameworkCore;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Http;
@@ -14,10 +14,7 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi generation, TimeProvider time)
 {
     // No branch that a model's window holds is longer.
-    private const int LongestBranch = 1_000;
-
-    // An estimate for models of other makers too; a quarter of the window is left for the answer and for its error.
-    private static readonly Lazy<TiktokenTokenizer> Tokenizer = new(() => TiktokenTokenizer.CreateForEncoding("o200k_base"));
+    private const int LongestBranch = 10_000;
 
     /// <summary>The model a person asked for, the conversation's, or the first there is.</summary>
     public async Task<Result<ModelInfo>> ChooseModelAsync(string? wanted, Conversation? conversation, CancellationToken cancellationToken)
@@ -56,18 +53,21 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
     public async Task RequestAsync(
         Conversation conversation, Message answer, Message? question, ModelInfo model, bool keepText, CancellationToken cancellationToken)
     {
-        List<Message> branch = question is null ? [] : [question];
+        List<BranchMessage> branch = question is null ? [] : [new(question.Id, IsAnswer: false, question.Tokens ?? 0)];
         if ((question is null ? answer.ParentId : question.ParentId) is { } above)
-            branch.AddRange(await context.ReadBranchAsync(conversation.Id, above, LongestBranch, cancellationToken));
+            branch.AddRange(await context.MeasureBranchAsync(conversation.Id, above, LongestBranch, cancellationToken));
         branch.Reverse();
-        var fitted = ContextBuilder.Build(
-            conversation.Instructions,
-            [.. branch.Where(m => m.Content.Length > 0).Select(m => new ContextMessage(m.Role == MessageRole.User ? "user" : "assistant", m.Content))],
-            model.ContextTokens,
-            text => Tokenizer.Value.CountTokens(text));
-        var generationId = Guid.CreateVersion7(time.GetUtcNow());
         var prefix = keepText ? answer.Content : "";
-        answer.Generate(generationId, model.Id, fitted.Omitted, keepText);
+        var fixedTokens = keepText && answer.Tokens is > 0 and var counted ? counted : TokenCounter.Count(prefix);
+        if (conversation.Instructions.Length > 0)
+            fixedTokens += TokenCounter.Count(conversation.Instructions) + ContextBuilder.TokensPerMessage;
+        var omitted = ContextBuilder.FirstOf([.. branch.Select(m => new ContextMessage(m.IsAnswer, m.Tokens))], fixedTokens, model.ContextTokens);
+        branch.RemoveRange(0, omitted);
+        var texts = await ReadTextsAsync(branch, question, cancellationToken);
+        List<(string Role, string Text)> messages = conversation.Instructions.Length > 0 ? [("system", conversation.Instructions)] : [];
+        messages.AddRange(branch.Select(m => (m.IsAnswer ? "assistant" : "user", texts[m.Id])));
+        var generationId = Guid.CreateVersion7(time.GetUtcNow());
+        answer.Generate(generationId, model.Id, omitted, keepText);
         context.Raise(new AnswerRequested(
             Guid.CreateVersion7(time.GetUtcNow()),
             generationId,
@@ -78,13 +78,25 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             Channels.OfConversation(conversation.Id),
             Channels.SubjectOf(answer.Number),
             model.Id,
-            [.. fitted.Messages.Select(m => m.Role)],
-            [.. fitted.Messages.Select(m => m.Text)],
+            [.. messages.Select(m => m.Role)],
+            [.. messages.Select(m => m.Text)],
             prefix));
         Activity.Current?.SetTag(RequestTags.Conversation, conversation.Id).SetTag(RequestTags.Generation, generationId);
         conversation.Show(answer.Id);
         conversation.Touch(time.GetUtcNow());
         context.Raise(Changes.Tree(conversation, answer.Id, time.GetUtcNow()));
+    }
+
+    // Only of what goes in: a long conversation is not read for every message of it.
+    private async Task<Dictionary<Guid, string>> ReadTextsAsync(List<BranchMessage> branch, Message? question, CancellationToken cancellationToken)
+    {
+        var stored = branch.Select(m => m.Id).Where(id => id != question?.Id).ToList();
+        var texts = stored.Count == 0
+            ? []
+            : await context.Messages.Where(m => stored.Contains(m.Id)).Select(m => new { m.Id, m.Content }).ToDictionaryAsync(m => m.Id, m => m.Content, cancellationToken);
+        if (question is not null)
+            texts.Add(question.Id, question.Content);
+        return texts;
     }
 }
 

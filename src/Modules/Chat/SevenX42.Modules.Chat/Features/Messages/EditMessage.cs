@@ -11,7 +11,7 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <summary>Says a message anew: a sibling with an answer of its own begins a branch, the old branch is kept.</summary>
 /// <param name="ConversationId">The conversation.</param>
 /// <param name="MessageId">The message that is said anew.</param>
-/// <param name="NewMessageId">Id of the new one, by the client: editing twice is editing once.</param>
+/// <param name="NewMessageId">Id of the new one, by the page: editing twice is editing once; see <see cref="MessageIds"/>.</param>
 /// <param name="Text">The new text.</param>
 /// <param name="Model">The model to ask; the conversation's when empty.</param>
 internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text, string? Model) : IChatCommand;
@@ -21,24 +21,28 @@ internal sealed class EditMessageValidator : AbstractValidator<EditMessage>
     public EditMessageValidator() => RuleFor(c => c.Text).MessageText();
 }
 
-internal sealed class EditMessageHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+internal sealed class EditMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, ICurrentUser user, TimeProvider time)
     : IRequestHandler<EditMessage, Result>
 {
     public async Task<Result> Handle(EditMessage request, CancellationToken cancellationToken)
     {
+        // What takes longest comes before the lock.
+        var tokens = TokenCounter.Count(request.Text);
         if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
             return Error.NotFound();
         var old = await context.Messages.AsNoTracking().SingleOrDefaultAsync(
             m => m.Id == request.MessageId && m.ConversationId == conversation.Id && m.Role == MessageRole.User, cancellationToken);
         if (old is null)
             return Error.Conflict("stale_branch", "This message is not there any more. Reload the conversation.");
-        if (await context.Messages.AnyAsync(m => m.Id == request.NewMessageId, cancellationToken))
+        var (id, stored) = await ids.FindAsync(
+            request.NewMessageId, old.Id, request.Text, m => m.ConversationId == conversation.Id && m.ParentId == old.ParentId && m.Id != old.Id, cancellationToken);
+        if (stored is not null)
             return Result.Success;
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         var now = time.GetUtcNow();
-        var question = Message.OfPerson(request.NewMessageId, conversation, old.ParentId, request.Text, now);
+        var question = Message.OfPerson(id, conversation, old.ParentId, request.Text, tokens, now);
         var answer = Message.Answer(Guid.CreateVersion7(now), conversation, question.Id, now);
         context.Messages.AddRange(question, answer);
         await answers.RequestAsync(conversation, answer, question, model.Value, keepText: false, cancellationToken);
@@ -49,6 +53,7 @@ internal sealed class EditMessageHandler(ChatDbContext context, AnswerRequests a
 /// <summary>The form in place of the message.</summary>
 internal sealed class EditMessageForm
 {
+    /// <summary>The page's, made with the form.</summary>
     public Guid? NewMessageId { get; set; }
 
     public string? Text { get; set; }

@@ -16,7 +16,9 @@ internal sealed class ReadMessageHandler(ChatDbContext context, MessageViews vie
     {
         var position = await live.GetPositionAsync(request.ConversationId, cancellationToken);
         var message = await context.Messages.AsNoTracking().SingleOrDefaultAsync(
-            m => m.Id == request.MessageId && m.ConversationId == request.ConversationId && m.OwnerId == user.RequiredId, cancellationToken);
+            m => m.Id == request.MessageId && m.ConversationId == request.ConversationId && m.OwnerId == user.RequiredId
+                && context.Conversations.Any(c => c.Id == m.ConversationId && c.DeletedAt == null),
+            cancellationToken);
         return message is null ? Error.NotFound() : (await views.OfAsync(request.ConversationId, [message], position, cancellationToken))[0];
     }
 }
@@ -32,21 +34,11 @@ internal static class ReadMessageEndpoint
     }
 
     /// <summary>The message as the form that says it anew.</summary>
-    public static async Task<IResult> Edit(Guid conversationId, Guid messageId, ISender sender)
+    public static async Task<IResult> Edit(Guid conversationId, Guid messageId, ISender sender, TimeProvider time)
     {
         var result = await sender.Send(new ReadMessage(conversationId, messageId));
         return result.IsSuccess
-            ? Html.Fragment<MessageView>(new Dictionary<string, object?> { ["Message"] = result.Value, ["Editing"] = true })
+            ? Html.Fragment<MessageView>(new Dictionary<string, object?> { ["Message"] = result.Value, ["NewId"] = Guid.CreateVersion7(time.GetUtcNow()) })
             : result.Error.ToResult();
-    }
-
-    /// <summary>The message's markdown, for copying.</summary>
-    public static async Task<IResult> Raw(Guid conversationId, Guid messageId, ChatDbContext context, ICurrentUser user, CancellationToken cancellationToken)
-    {
-        var content = await context.Messages
-            .Where(m => m.Id == messageId && m.ConversationId == conversationId && m.OwnerId == user.RequiredId)
-            .Select(m => m.Content)
-            .SingleOrDefaultAsync(cancellationToken);
-        return content is null ? Error.NotFound().ToResult() : TypedResults.Text(content, "text/plain; charset=utf-8");
     }
 }

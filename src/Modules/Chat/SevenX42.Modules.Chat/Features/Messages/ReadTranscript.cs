@@ -10,57 +10,87 @@ using SevenX42.Modules.Chat.Rendering;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
-/// <summary>Reads the end of the shown branch, or the part before a message.</summary>
+/// <summary>Reads a branch: its end, or the part around a message.</summary>
 /// <param name="ConversationId">The conversation.</param>
-/// <param name="BeforeId">Read what stands before this message; the branch's end when null.</param>
-internal sealed record ReadTranscript(Guid ConversationId, Guid? BeforeId = null) : IChatQuery<TranscriptVm>;
+/// <param name="From">Number of the oldest message that the page shows: it keeps what it has loaded.</param>
+/// <param name="To">Number of the newest message that the page shows, when that is not the branch's end.</param>
+/// <param name="Message">Number of a message to show, and with it its branch; the branch that was worked with last when null.</param>
+internal sealed record ReadTranscript(Guid ConversationId, int? From = null, int? To = null, int? Message = null) : IChatQuery<TranscriptVm>;
 
 internal sealed class ReadTranscriptHandler(ChatDbContext context, MessageViews views, LiveAnswers live, ICurrentUser user)
     : IRequestHandler<ReadTranscript, Result<TranscriptVm>>
 {
-    /// <summary>Messages on a page; more come as the reader scrolls up.</summary>
-    private const int PageSize = 50;
+    /// <summary>Messages on a page; more come as the reader scrolls.</summary>
+    internal const int PageSize = 50;
+
+    // What scrolling has loaded stays, within reason.
+    private const int MostLoaded = 1_000;
 
     public async Task<Result<TranscriptVm>> Handle(ReadTranscript request, CancellationToken cancellationToken)
     {
         // The position first: what happens from here on comes over the channel.
         var position = await live.GetPositionAsync(request.ConversationId, cancellationToken);
-        var conversation = await context.Conversations.AsNoTracking().SingleOrDefaultAsync(
-            c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId && c.DeletedAt == null, cancellationToken);
-        if (conversation is null)
+        var shown = await context.Conversations
+            .Where(c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId && c.DeletedAt == null)
+            .Select(c => new { c.LeafId })
+            .SingleOrDefaultAsync(cancellationToken);
+        if (shown is null)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
-        List<Message> branch = [];
-        if ((request.BeforeId ?? conversation.LeafId) is { } from)
-            branch = await context.ReadBranchAsync(conversation.Id, from, PageSize + 1, cancellationToken);
-        if (request.BeforeId is not null && branch.Count > 0)
-            branch.RemoveAt(0);
-        var hasEarlier = branch.Count > 0 && branch[Math.Min(branch.Count, PageSize) - 1].ParentId is not null;
-        branch = [.. branch.Take(PageSize).Reverse()];
+        var leafId = await FindLeafAsync(request, shown.LeafId, cancellationToken);
+        var branch = leafId is { } leaf ? await ReadAsync(request, leaf, cancellationToken) : [];
         return new TranscriptVm(
-            conversation.Id,
-            Channels.OfConversation(conversation.Id),
+            request.ConversationId,
+            Channels.OfConversation(request.ConversationId),
             position.ToString(),
-            await views.OfAsync(conversation.Id, branch, position, cancellationToken),
-            hasEarlier ? branch[0].Id : null);
+            await views.OfAsync(request.ConversationId, branch, position, cancellationToken),
+            branch is [{ ParentId: not null } first, ..] ? first.Id : null,
+            branch.Count > 0 && branch[^1].Id != leafId ? leafId : null,
+            leafId == shown.LeafId ? null : new OtherBranchVm(request.Message ?? 0, leafId ?? Guid.Empty));
+    }
+
+    private async Task<Guid?> FindLeafAsync(ReadTranscript request, Guid? leafId, CancellationToken cancellationToken)
+    {
+        if (request.Message is not { } number || leafId is not { } leaf)
+            return leafId;
+        var path = await context.ReadPathAsync(request.ConversationId, leaf, number, above: 0, cancellationToken);
+        if (path.Exists(p => p.Number == number))
+            return leafId;
+        var message = await context.Messages
+            .Where(m => m.ConversationId == request.ConversationId && m.Number == number)
+            .Select(m => (Guid?)m.Id)
+            .SingleOrDefaultAsync(cancellationToken);
+        return message is { } id ? await context.FindEndAsync(request.ConversationId, id, cancellationToken) : leafId;
+    }
+
+    private async Task<IReadOnlyList<Message>> ReadAsync(ReadTranscript request, Guid leafId, CancellationToken cancellationToken)
+    {
+        var around = request is { Message: not null, From: null };
+        if (!around && request.To is null)
+        {
+            var end = await context.ReadBranchAsync(request.ConversationId, leafId, PageSize, request.From ?? int.MaxValue, MostLoaded, cancellationToken);
+            end.Reverse();
+            return end;
+        }
+
+        var path = await context.ReadPathAsync(
+            request.ConversationId, leafId, (around ? request.Message : request.From) ?? 0, around ? PageSize / 2 : 0, cancellationToken);
+        path.RemoveAll(p => p.Number > request.To);
+        // Near the end it may as well be the end.
+        var below = path.TakeWhile(p => p.Number > request.Message).Count();
+        if (around && below > PageSize)
+            path.RemoveRange(0, below - (PageSize / 2));
+        var ids = path.Take(MostLoaded).Select(p => p.Id).ToList();
+        return await context.Messages.AsNoTracking().Where(m => ids.Contains(m.Id)).OrderBy(m => m.Number).ToListAsync(cancellationToken);
     }
 }
 
 internal static class ReadTranscriptEndpoint
 {
-    public static async Task<IResult> Get(Guid conversationId, ISender sender)
+    public static async Task<IResult> Get(Guid conversationId, int? from, int? to, int? message, ISender sender)
     {
-        var result = await sender.Send(new ReadTranscript(conversationId));
+        var result = await sender.Send(new ReadTranscript(conversationId, from, to, message));
         return result.IsSuccess
             ? Html.Fragment<Transcript>(new Dictionary<string, object?> { ["Model"] = result.Value })
-            : result.Error.ToResult();
-    }
-
-    /// <summary>What stands before a message, for the reader who scrolls up.</summary>
-    public static async Task<IResult> Earlier(Guid conversationId, Guid before, ISender sender)
-    {
-        var result = await sender.Send(new ReadTranscript(conversationId, before));
-        return result.IsSuccess
-            ? Html.Fragment<TranscriptPart>(new Dictionary<string, object?> { ["Model"] = result.Value })
             : result.Error.ToResult();
     }
 }
@@ -71,8 +101,21 @@ internal static class ReadTranscriptEndpoint
 /// <param name="Position">Where to watch from.</param>
 /// <param name="Messages">Messages, oldest first.</param>
 /// <param name="EarlierThan">There are more before this message; null when there are not.</param>
+/// <param name="LaterTo">There are more up to this one, the branch's last; null when there are not.</param>
+/// <param name="Other">When it is not the branch that was worked with last.</param>
 public sealed record TranscriptVm(
-    Guid ConversationId, string Channel, string Position, IReadOnlyList<MessageVm> Messages, Guid? EarlierThan);
+    Guid ConversationId,
+    string Channel,
+    string Position,
+    IReadOnlyList<MessageVm> Messages,
+    Guid? EarlierThan,
+    Guid? LaterTo = null,
+    OtherBranchVm? Other = null);
+
+/// <summary>A branch that is shown without having been chosen.</summary>
+/// <param name="Message">Number of the message that is shown with it.</param>
+/// <param name="LeafId">Its last message; what is said here follows that.</param>
+public sealed record OtherBranchVm(int Message, Guid LeafId);
 
 /// <summary>A message as it is shown.</summary>
 /// <param name="Id">The message.</param>

@@ -1,9 +1,7 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
-using Microsoft.EntityFrameworkCore;
 using SevenX42.Messaging;
-using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Infrastructure;
 
@@ -18,24 +16,10 @@ internal sealed class SelectBranchHandler(ChatDbContext context, ICurrentUser us
     {
         if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
             return Error.NotFound();
-        // Of a message's children the newest is the one that was worked with last.
-        var path = await context.Messages
-            .FromSql($"""
-                WITH RECURSIVE path AS (
-                    SELECT m.* FROM chat.messages m WHERE m.id = {request.MessageId} AND m.conversation_id = {conversation.Id}
-                    UNION ALL
-                    (SELECT c.* FROM path p CROSS JOIN LATERAL (
-                        SELECT * FROM chat.messages n WHERE n.parent_id = p.id ORDER BY n.number DESC LIMIT 1) c))
-                SELECT * FROM path
-                """)
-            .AsNoTracking()
-            .Select(m => new { m.Id, m.Number })
-            .OrderByDescending(m => m.Number)
-            .FirstOrDefaultAsync(cancellationToken);
-        if (path is null)
+        if (await context.FindEndAsync(conversation.Id, request.MessageId, cancellationToken) is not { } leafId)
             return Error.Conflict("stale_branch", "This branch is not there any more. Reload the conversation.");
-        conversation.Show(path.Id);
-        context.Raise(Changes.Tree(conversation, path.Id, time.GetUtcNow()));
+        conversation.Show(leafId);
+        context.Raise(Changes.Tree(conversation, leafId, time.GetUtcNow()));
         return Result.Success;
     }
 }

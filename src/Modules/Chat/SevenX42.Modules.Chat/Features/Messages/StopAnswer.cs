@@ -10,22 +10,22 @@ using SevenX42.Modules.Chat.Infrastructure;
 namespace SevenX42.Modules.Chat.Features.Messages;
 
 /// <summary>Stops an answer; what it has written stays. Stopping what has ended already is no error.</summary>
-internal sealed record StopAnswer(Guid ConversationId, Guid AnswerId) : IChatQuery<bool>;
+internal sealed record StopAnswer(Guid ConversationId, Guid AnswerId) : IChatCommand;
 
 internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi generation, ICurrentUser user)
-    : IRequestHandler<StopAnswer, Result<bool>>
+    : IRequestHandler<StopAnswer, Result>
 {
-    public async Task<Result<bool>> Handle(StopAnswer request, CancellationToken cancellationToken)
+    public async Task<Result> Handle(StopAnswer request, CancellationToken cancellationToken)
     {
         var answer = await context.Messages.AsNoTracking().SingleOrDefaultAsync(
             m => m.Id == request.AnswerId && m.ConversationId == request.ConversationId && m.OwnerId == user.RequiredId, cancellationToken);
         if (answer is null)
             return Error.NotFound();
         if (answer is not { Status: MessageStatus.Pending, GenerationId: { } generationId })
-            return false;
+            return Result.Success;
         Activity.Current?.SetTag(RequestTags.Generation, generationId);
         await generation.CancelAsync(generationId, cancellationToken);
-        return true;
+        return Result.Success;
     }
 }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using SevenX42.Http;
@@ -6,7 +7,8 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 
 /// <summary>
 /// What every command that changes the tree answers with: the transcript as it stands, which is idempotent and carries the
-/// position to watch from; without scripts a redirect to the conversation, where its newest message stands.
+/// position to watch from; without scripts a redirect to the conversation, where its newest message stands. As far as the page
+/// has loaded it: its forms send <c>from</c>, the number of the oldest message.
 /// </summary>
 internal static class TranscriptResponse
 {
@@ -14,10 +16,15 @@ internal static class TranscriptResponse
     {
         if (error is not null)
             return error.ToResult();
-        if (http.Request.WantsFragment())
-            return await ReadTranscriptEndpoint.Get(conversationId, sender);
-        var transcript = await sender.Send(new ReadTranscript(conversationId));
-        var asked = transcript.IsSuccess ? transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer) : null;
-        return TypedResults.Redirect(asked is null ? $"/c/{conversationId:D}" : $"/c/{conversationId:D}#m-{asked.Number}");
+        if (!http.Request.WantsFragment())
+        {
+            var transcript = await sender.Send(new ReadTranscript(conversationId));
+            var asked = transcript.IsSuccess ? transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer) : null;
+            return TypedResults.Redirect(asked is null ? $"/c/{conversationId:D}" : $"/c/{conversationId:D}#m-{asked.Number}");
+        }
+
+        var sent = http.Request.HasFormContentType ? (await http.Request.ReadFormAsync(http.RequestAborted))["from"].ToString() : "";
+        int? from = int.TryParse(sent, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+        return await ReadTranscriptEndpoint.Get(conversationId, from, to: null, message: null, sender);
     }
 }

@@ -4,7 +4,6 @@ using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.EntityFrameworkCore.Storage.ValueConversion;
 using Npgsql.EntityFrameworkCore.PostgreSQL.Metadata;
-using NpgsqlTypes;
 using SevenX42.Modules.Chat.Infrastructure;
 
 #nullable disable
@@ -161,12 +160,6 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("updated_at");
 
-                    b.Property<NpgsqlTsVector>("search")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("tsvector")
-                        .HasColumnName("search")
-                        .HasComputedColumnSql("to_tsvector('simple', title)", true);
-
                     b.HasKey("Id")
                         .HasName("pk_conversations");
 
@@ -178,11 +171,6 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .IsDescending(false, true)
                         .HasDatabaseName("ix_conversations_pinned")
                         .HasFilter("deleted_at IS NULL AND pinned_at IS NOT NULL");
-
-                    b.HasIndex("OwnerId", "search")
-                        .HasDatabaseName("ix_conversations_search");
-
-                    NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("OwnerId", "search"), "gin");
 
                     b.HasIndex("OwnerId", "UpdatedAt", "Id")
                         .IsDescending(false, true, true)
@@ -277,11 +265,9 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("character varying(16)")
                         .HasColumnName("status");
 
-                    b.Property<NpgsqlTsVector>("search")
-                        .ValueGeneratedOnAddOrUpdate()
-                        .HasColumnType("tsvector")
-                        .HasColumnName("search")
-                        .HasComputedColumnSql("to_tsvector('simple', left(content, 200000))", true);
+                    b.Property<int?>("Tokens")
+                        .HasColumnType("integer")
+                        .HasColumnName("tokens");
 
                     b.HasKey("Id")
                         .HasName("pk_messages");
@@ -296,12 +282,23 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .IsUnique()
                         .HasDatabaseName("ix_messages_conversation_id_number");
 
-                    b.HasIndex("OwnerId", "search")
-                        .HasDatabaseName("ix_messages_search");
-
-                    NpgsqlIndexBuilderExtensions.HasMethod(b.HasIndex("OwnerId", "search"), "gin");
-
                     b.ToTable("messages", "chat");
+                });
+
+            modelBuilder.Entity("SevenX42.Modules.Chat.Domain.Owner", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<bool>("IsDeleted")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_deleted");
+
+                    b.HasKey("Id")
+                        .HasName("pk_owners");
+
+                    b.ToTable("owners", "chat");
                 });
 
             modelBuilder.Entity("SevenX42.Modules.Chat.Domain.Message", b =>
