@@ -144,7 +144,7 @@ internal static class SendMessageEndpoint
         if (http.Features.Get<GuestCreated>() is null)
         {
             http.Response.Headers["HX-Push-Url"] = path;
-            return await ReadConversationEndpoint.Get(result.Value.ConversationId, sender);
+            return await ReadConversationEndpoint.Get(result.Value.ConversationId, message: null, sender);
         }
 
         // A whole load: a guest that was made just now needs the page, and its tokens, to be theirs.
