@@ -170,7 +170,7 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app)
         await person.Page.ReloadAsync();
         await Expect(connection).ToHaveAttributeAsync("data-state", "offline");
         // Nothing is due by itself any more.
-        await person.Page.Clock.PauseAtAsync(DateTime.UtcNow.AddMinutes(10));
+        await person.Page.Clock.PauseAtAsync(TimeProvider.System.GetUtcNow().UtcDateTime.AddMinutes(10));
         await Expect(connection).ToHaveAttributeAsync("data-state", "offline");
         away = false;
         await person.Button("Try now").ClickAsync();

@@ -87,7 +87,7 @@ public sealed class SidebarTests(Chromium chromium, RunningApp app)
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address, "/signup");
         await person.Page.GetByLabel("Name").FillAsync("Ada");
-        await person.Page.GetByLabel("Email").FillAsync($"{Guid.NewGuid():N}@example.org");
+        await person.Page.GetByLabel("Email").FillAsync($"{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}@example.org");
         await person.Page.GetByLabel("Password").FillAsync("a few easy words");
         await person.Button("Sign up").ClickAsync();
         await Expect(person.Button("Sign out")).ToBeVisibleAsync();
