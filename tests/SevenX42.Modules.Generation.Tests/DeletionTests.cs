@@ -98,7 +98,7 @@ public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
 
     private async Task<long> CountAsync(Guid userId) => (long)(await ScalarAsync("SELECT count(*) FROM generation.jobs WHERE user_id = $1", userId))!;
 
-    private Task ExecuteAsync(string sql, params object[] parameters) => ScalarAsync(sql, parameters);
+    private async Task ExecuteAsync(string sql, params object[] parameters) => await ScalarAsync(sql, parameters);
 
     private async Task<object?> ScalarAsync(string sql, params object[] parameters)
     {

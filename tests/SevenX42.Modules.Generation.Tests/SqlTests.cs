@@ -86,7 +86,7 @@ public sealed class SqlTests(PostgresServer postgres)
         TimeSpan.FromSeconds(60),
         count);
 
-    private static Task ExecuteAsync(string database, string sql) => RowsAsync(database, sql);
+    private static async Task ExecuteAsync(string database, string sql) => await RowsAsync(database, sql);
 
     private static async Task<List<object[]>> RowsAsync(string database, string sql)
     {

@@ -24,7 +24,7 @@ public sealed class OutboxTests(PostgresServer postgres)
         await app.CommitAsync("by itself");
         await app.InTransactionAsync(async (context, transaction) =>
         {
-            context.Raise(new Happened(Guid.NewGuid(), "in a transaction"));
+            context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "in a transaction"));
             await context.SaveChangesAsync(Cancel);
             await transaction.CommitAsync(Cancel);
         });
@@ -38,7 +38,7 @@ public sealed class OutboxTests(PostgresServer postgres)
         await using var app = await StartAsync(services => services.AddIntegrationEventHandler<Happened, First>());
         var pooled = await app.InTransactionAsync(async (context, transaction) =>
         {
-            context.Raise(new Happened(Guid.NewGuid(), "lost"));
+            context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "lost"));
 
             // Checked by the commit, which fails.
             context.Add(new Child { Id = 1, ParentId = 2 });
@@ -48,7 +48,7 @@ public sealed class OutboxTests(PostgresServer postgres)
         await app.InTransactionAsync(
             async (context, transaction) =>
             {
-                context.Raise(new Happened(Guid.NewGuid(), "kept"));
+                context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "kept"));
                 await context.SaveChangesAsync(Cancel);
                 await transaction.CommitAsync(Cancel);
             },
@@ -64,13 +64,13 @@ public sealed class OutboxTests(PostgresServer postgres)
         await using var app = await StartAsync(services => services.AddIntegrationEventHandler<Happened, First>());
         var pooled = await app.InTransactionAsync(async (context, _) =>
         {
-            context.Raise(new Happened(Guid.NewGuid(), "left"));
+            context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "left"));
             await context.SaveChangesAsync(Cancel);
         });
         await app.InTransactionAsync(
             async (context, transaction) =>
             {
-                context.Raise(new Happened(Guid.NewGuid(), "kept"));
+                context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "kept"));
                 await context.SaveChangesAsync(Cancel);
                 await transaction.CommitAsync(Cancel);
             },
@@ -87,10 +87,10 @@ public sealed class OutboxTests(PostgresServer postgres)
         await app.InTransactionAsync(async (context, transaction) =>
         {
             await transaction.CreateSavepointAsync("before", Cancel);
-            context.Raise(new Happened(Guid.NewGuid(), "taken back"));
+            context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "taken back"));
             await context.SaveChangesAsync(Cancel);
             await transaction.RollbackToSavepointAsync("before", Cancel);
-            context.Raise(new Happened(Guid.NewGuid(), "kept"));
+            context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), "kept"));
             await context.SaveChangesAsync(Cancel);
             await transaction.CommitAsync(Cancel);
         });
@@ -184,7 +184,7 @@ public sealed class OutboxTests(PostgresServer postgres)
         {
             await using var scope = host.Services.CreateAsyncScope();
             var context = scope.ServiceProvider.GetRequiredService<MessagingContext>();
-            context.Raise(new Happened(Guid.NewGuid(), what));
+            context.Raise(new Happened(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), what));
             await context.SaveChangesAsync(Cancel);
         }
 
