@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.Extensions.Options;
 using SevenX42.Host.Middleware;
 using SevenX42.Host.Observability;
 using SevenX42.Host.Realtime;
@@ -36,13 +37,19 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         configure?.Invoke(builder);
         var settings = StartSettings.Read(builder.Configuration);
         var postgres = await builder.StartEmbeddedIfNeededAsync(cancellationToken);
+        WebApplication? app = null;
         try
         {
-            var app = Build(builder, settings);
+            app = Build(builder, settings);
+
+            // The start would do so, too, but only after the migrations; and a host that never came so far can't be stopped.
+            app.Services.GetRequiredService<IStartupValidator>().Validate();
             return new ApplicationHost(app, postgres);
         }
         catch
         {
+            if (app is not null)
+                await app.DisposeAsync();
             if (postgres is not null)
                 await postgres.DisposeAsync();
             throw;
@@ -59,12 +66,18 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
 
     public async ValueTask DisposeAsync()
     {
-        // Also after a start that failed half-way: services that run already must not outlive what they use.
-        if (!_stopped)
-            await app.StopAsync();
-        await app.DisposeAsync();
-        if (postgres is not null)
-            await postgres.DisposeAsync();
+        try
+        {
+            // Also after a start that failed half-way: services that run already must not outlive what they use.
+            if (!_stopped)
+                await app.StopAsync();
+        }
+        finally
+        {
+            await app.DisposeAsync();
+            if (postgres is not null)
+                await postgres.DisposeAsync();
+        }
     }
 
     private static WebApplication Build(WebApplicationBuilder builder, StartSettings settings)

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Net;
 using Microsoft.Extensions.Options;
 using Npgsql;
@@ -63,26 +62,9 @@ internal sealed record StartSettings(
             : throw Refuse("Management:Url", $"Management:Url: '{url}' is no address to listen on; write {ManagementPort.DefaultUrl}, or nothing for none.");
     }
 
-    private static IPNetwork ReadNetwork(string value)
-    {
-        if (IPNetwork.TryParse(value, out var network))
-            return network;
-
-        // People write down an address and its mask; the network is what is left of the address under the mask.
-        var example = value.Split('/') is [var address, var length] && IPAddress.TryParse(address, out var ip)
-            && int.TryParse(length, NumberStyles.None, CultureInfo.InvariantCulture, out var bits) && bits <= ip.GetAddressBytes().Length * 8
-                ? Mask(ip, bits)
-                : "10.0.0.0/8";
-        throw Refuse("ForwardedHeaders:KnownNetworks", $"ForwardedHeaders:KnownNetworks: '{value}' is no network; write it as {example}.");
-    }
-
-    private static string Mask(IPAddress address, int bits)
-    {
-        var bytes = address.GetAddressBytes();
-        for (var i = 0; i < bytes.Length; i++)
-            bytes[i] &= (byte)(0xFF00 >> Math.Clamp(bits - (i * 8), 0, 8));
-        return string.Create(CultureInfo.InvariantCulture, $"{new IPAddress(bytes)}/{bits}");
-    }
+    private static IPNetwork ReadNetwork(string value) => IPNetwork.TryParse(value, out var network)
+        ? network
+        : throw Refuse("ForwardedHeaders:KnownNetworks", $"ForwardedHeaders:KnownNetworks: '{value}' is no network; write it as 10.0.0.0/8.");
 
     private static string ReadOrigin(string value) => OriginPolicy.IsOrigin(value)
         ? value

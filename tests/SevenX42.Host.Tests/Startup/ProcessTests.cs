@@ -136,7 +136,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [InlineData("Urls", "localhost", "Urls: 'localhost' is no address to listen on; write http://localhost:5042.")]
     [InlineData("Urls", "http://127.0.0.1:99999", "Urls: 'http://127.0.0.1:99999' is no address to listen on; write http://localhost:5042.")]
     [InlineData("Management:Url", "127.0.0.1:5043", "Management:Url: '127.0.0.1:5043' is no address to listen on; write http://127.0.0.1:5043, or nothing for none.")]
-    [InlineData("ForwardedHeaders:KnownNetworks:0", "10.0.0.1/8", "ForwardedHeaders:KnownNetworks: '10.0.0.1/8' is no network; write it as 10.0.0.0/8.")]
+    [InlineData("ForwardedHeaders:KnownNetworks:0", "proxy.local", "ForwardedHeaders:KnownNetworks: 'proxy.local' is no network; write it as 10.0.0.0/8.")]
     [InlineData("Cors:AllowedOrigins:0", "*", "Cors:AllowedOrigins: '*' is no origin; write scheme://host[:port].")]
     [InlineData("Generation:DiscoveryTargets:0", "ollama=localhost", "Generation:DiscoveryTargets:0: BaseUrl must be")]
     [InlineData("Generation:MaxConcurrent", "many", "'many' at 'Generation:MaxConcurrent'")]
