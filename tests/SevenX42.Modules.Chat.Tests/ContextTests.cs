@@ -88,7 +88,7 @@ public sealed class ContextTests(PostgresServer postgres)
         (await chat.Browser.PostAsync($"/conversations/{id}/answers/{answer}/continue")).Dispose();
 
         await chat.Browser.FinishedAsync(id);
-        Assert.Equal(["Newest", "word"], chat.Provider.Requests.Last(r => !ScriptedChat.IsForTitle(r)).Messages.Select(m => m.Content.Split(' ')[0]));
+        Assert.Equal(["Newest", "word", "Continue"], chat.Provider.Requests.Last(r => !ScriptedChat.IsForTitle(r)).Messages.Select(m => m.Content.Split(' ')[0]));
     }
 
     // A token each.

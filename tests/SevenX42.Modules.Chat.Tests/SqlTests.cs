@@ -69,8 +69,9 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
         foreach (var (template, most) in ((string, int)[])
         [
             // One more than it takes, for the session's check now and then.
-            ("/", 3), ("/c/{0}", 7), ("/conversations", 3), ("/conversations/{0}/transcript", 4), ("/conversations/{0}/earlier?before={1}", 4),
-            ("/conversations/{0}/messages/{1}", 3), ("/conversations/{0}/messages/{1}/raw", 2), ("/conversations/{0}/settings", 5), ("/search?q=word", 4),
+            ("/", 3), ("/c/{0}", 7), ("/c/{0}?message=3", 9), ("/conversations", 3), ("/conversations/{0}/transcript", 4), ("/conversations/{0}/earlier?before={1}", 4),
+            ("/conversations/{0}/later?after=3&leaf={1}", 5),
+            ("/conversations/{0}/messages/{1}", 3), ("/conversations/{0}/messages/{1}/raw", 2), ("/conversations/{0}/settings", 3), ("/search?q=word", 4),
         ])
         {
             var page = Format(template, conversation, message);
@@ -78,6 +79,9 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
             output.WriteLine($"{commands.Count} {template}");
             Assert.NotEmpty(commands);
             Assert.True(commands.Count <= most, $"{page} took {commands.Count} commands:\n{string.Join("\n\n", commands)}");
+            // The full-text columns are for searching; they are larger than what is shown.
+            Assert.Equal(template.StartsWith("/search", StringComparison.Ordinal), commands.Any(c => c.Contains("search", StringComparison.Ordinal)));
+            Assert.True(!template.EndsWith("/settings", StringComparison.Ordinal) || !commands.Any(c => c.Contains("messages", StringComparison.Ordinal)), "The settings read messages.");
         }
     }
 
@@ -108,7 +112,7 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
         using (Listen((text, _) => commands[text] = true))
         {
             _app = await AppHost.StartAsync(_database, _settings);
-            foreach (var page in (string[])["/", "/c/{0}", "/conversations", "/conversations/{0}/transcript", "/conversations/{0}/earlier?before={1}", "/conversations/{0}/messages/{1}", "/conversations/{0}/messages/{1}/raw", "/search?q=word", "/search?q=rare+wor"])
+            foreach (var page in (string[])["/", "/c/{0}", "/c/{0}?message=3", "/conversations", "/conversations?loaded=200", "/conversations/{0}/transcript", "/conversations/{0}/transcript?from=3&to=40", "/conversations/{0}/earlier?before={1}", "/conversations/{0}/later?after=3&leaf={1}", "/conversations/{0}/messages/{1}", "/conversations/{0}/messages/{1}/raw", "/search?q=word", "/search?q=rare+wor"])
                 (await _browser.GetAsync(Format(page, conversation, message))).EnsureSuccessStatusCode();
             var list = await _browser.PageAsync("/conversations");
             (await _browser.GetAsync(list.QuerySelector("[hx-get*='after=']")!.GetAttribute("hx-get")!)).EnsureSuccessStatusCode();

@@ -101,7 +101,7 @@ public sealed class TitleTests(PostgresServer postgres)
         Assert.Single(chat.Provider.Requests);
 
         var answer = page.QuerySelectorAll("article")[^1].GetAttribute("data-message");
-        using (var regenerated = await chat.Browser.PostAsync($"/conversations/{id}/answers/{answer}/regenerate"))
+        using (var regenerated = await chat.Browser.PostAsync($"/conversations/{id}/answers/{answer}/regenerate", ("model", "")))
             Assert.Equal(HttpStatusCode.OK, regenerated.StatusCode);
 
         await NamedAsync(chat, id, Found);
