@@ -45,14 +45,14 @@ public sealed class SidebarTests(PostgresServer postgres)
             """);
 
         var first = await browser.PageAsync("/conversations");
-        var rest = await browser.PageAsync(first.QuerySelector("[hx-trigger=revealed]")!.GetAttribute("hx-get")!);
+        var rest = await browser.PageAsync(first.QuerySelector("[hx-trigger^=revealed]")!.GetAttribute("hx-get")!);
 
         Assert.Equal(["Today", "May 2020"], Names(first));
         Assert.Empty(Names(rest));
         var all = Links(first).Concat(Links(rest)).ToList();
         Assert.Equal(61, all.Distinct().Count());
         Assert.Equal(61, all.Count);
-        Assert.Null(rest.QuerySelector("[hx-trigger=revealed]"));
+        Assert.Null(rest.QuerySelector("[hx-trigger^=revealed]"));
     }
 
     [Fact]
@@ -72,7 +72,7 @@ public sealed class SidebarTests(PostgresServer postgres)
         Assert.Equal(40, shown.Count);
         for (var i = 0; i < 2; i++)
         {
-            page = await browser.PageAsync(page.QuerySelector("[hx-trigger=revealed]")!.GetAttribute("hx-get")!);
+            page = await browser.PageAsync(page.QuerySelector("[hx-trigger^=revealed]")!.GetAttribute("hx-get")!);
             shown.AddRange(Links(page));
             var loaded = page.QuerySelector("[name=loaded]")!.GetAttribute("value");
             Assert.Equal(shown, Links(await browser.PageAsync($"/conversations?loaded={loaded}")));

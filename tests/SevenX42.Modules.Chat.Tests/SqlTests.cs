@@ -13,7 +13,7 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
     private const int Others = 60_000;
     private const int OtherMessages = 60_000;
     private const int Mine = 300;
-    private const int MostToSend = 12;
+    private const int MostToSend = 16;
 
     private string _database = "";
     private Dictionary<string, string?> _settings = [];

@@ -35,18 +35,12 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
     }
 }
 
-/// <summary>The button's form.</summary>
-internal sealed class RegenerateAnswerForm
-{
-    public string? Model { get; set; }
-}
-
 internal static class RegenerateAnswerEndpoint
 {
     public static async Task<IResult> Post(
-        Guid conversationId, Guid answerId, [FromForm] RegenerateAnswerForm? form, ISender sender, HttpContext http)
+        Guid conversationId, Guid answerId, [FromForm] string? model, ISender sender, HttpContext http)
     {
-        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, form?.Model));
+        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, model));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

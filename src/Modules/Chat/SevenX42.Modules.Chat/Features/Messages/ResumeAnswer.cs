@@ -33,19 +33,13 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
     }
 }
 
-/// <summary>The buttons' form.</summary>
-internal sealed class ResumeAnswerForm
-{
-    public string? Model { get; set; }
-}
-
 internal static class ResumeAnswerEndpoint
 {
-    public static Task<IResult> Continue(Guid conversationId, Guid answerId, [FromForm] ResumeAnswerForm? form, ISender sender, HttpContext http) =>
-        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true, form?.Model), sender, http);
+    public static Task<IResult> Continue(Guid conversationId, Guid answerId, [FromForm] string? model, ISender sender, HttpContext http) =>
+        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true, model), sender, http);
 
-    public static Task<IResult> Retry(Guid conversationId, Guid answerId, [FromForm] ResumeAnswerForm? form, ISender sender, HttpContext http) =>
-        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, form?.Model), sender, http);
+    public static Task<IResult> Retry(Guid conversationId, Guid answerId, [FromForm] string? model, ISender sender, HttpContext http) =>
+        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, model), sender, http);
 
     private static async Task<IResult> ResumeAsync(ResumeAnswer command, ISender sender, HttpContext http) =>
         await TranscriptResponse.OfAsync((await sender.Send(command)).Error, command.ConversationId, sender, http);
