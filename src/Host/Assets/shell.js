@@ -157,7 +157,7 @@ export function startShell(htmx) {
         for (const field of form) if (field.type !== "password") field.defaultValue = field.value;
         form.reset();
       }
-    if (target?.matches("[tabindex]:not(#main)")) target.focus();
+    if (target?.matches("[tabindex='-1']:not(#main)")) target.focus();
     if (target !== main || (ctx.sourceElement.id === "search" && document.activeElement !== document.body)) return;
     closeSidebar();
     if (ctx.response.status < 400) announce($("[role=status]", main)?.textContent || ctx.title || document.title);

@@ -228,7 +228,7 @@ public sealed partial class ConversationTests(Chromium chromium, RunningApp app)
         await Expect(person.LastAnswer).ToContainTextAsync("2/2");
     }
 
-    [GeneratedRegex("/c/[0-9a-f-]{36}$")]
+    [GeneratedRegex(@"/c/[0-9a-f-]{36}(#m-\d+)?$")]
     private static partial Regex ConversationAddress();
 
     private static Task<string> ClipboardAsync(Person person) => person.Page.EvaluateAsync<string>("navigator.clipboard.readText()");

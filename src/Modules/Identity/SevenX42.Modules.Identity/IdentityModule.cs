@@ -48,7 +48,7 @@ public sealed class IdentityModule : IModule
         AddSessions(services);
         AddAccounts(services);
         services.AddScoped<IIdentityApi, IdentityApi>();
-        services.AddSingleton(provider => provider.GetRequiredService<IOptions<IdentitySettings>>().Value.Offers);
+        services.AddSingleton(provider => provider.GetRequiredService<IOptions<IdentitySettings>>().Value.ToOffers());
     }
 
     /// <inheritdoc/>

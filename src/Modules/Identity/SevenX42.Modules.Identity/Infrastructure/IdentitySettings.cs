@@ -49,7 +49,7 @@ internal sealed class IdentitySettings
 
     public bool AllowsGuests => Guests ?? throw new InvalidOperationException("The settings are not completed.");
 
-    public VisitorOffers Offers => new(AllowsGuests, SignUp is SignUpMode.Open);
+    public VisitorOffers ToOffers() => new(AllowsGuests, SignUp is SignUpMode.Open);
 
     public TimeSpan LifetimeOf(bool guest) =>
         guest ? GuestRetention ?? throw new InvalidOperationException("The settings are not completed.") : SessionLifetime;

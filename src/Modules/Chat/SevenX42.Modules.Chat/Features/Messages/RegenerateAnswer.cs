@@ -1,6 +1,5 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
@@ -37,10 +36,9 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
 
 internal static class RegenerateAnswerEndpoint
 {
-    public static async Task<IResult> Post(
-        Guid conversationId, Guid answerId, [FromForm] string? model, ISender sender, HttpContext http)
+    public static async Task<IResult> Post(Guid conversationId, Guid answerId, ISender sender, HttpContext http)
     {
-        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, model));
+        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, await http.FieldAsync("model")));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

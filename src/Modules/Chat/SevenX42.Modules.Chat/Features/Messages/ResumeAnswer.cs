@@ -1,6 +1,5 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
@@ -35,11 +34,11 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
 
 internal static class ResumeAnswerEndpoint
 {
-    public static Task<IResult> Continue(Guid conversationId, Guid answerId, [FromForm] string? model, ISender sender, HttpContext http) =>
-        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true, model), sender, http);
+    public static async Task<IResult> Continue(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
+        await ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true, await http.FieldAsync("model")), sender, http);
 
-    public static Task<IResult> Retry(Guid conversationId, Guid answerId, [FromForm] string? model, ISender sender, HttpContext http) =>
-        ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, model), sender, http);
+    public static async Task<IResult> Retry(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
+        await ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, await http.FieldAsync("model")), sender, http);
 
     private static async Task<IResult> ResumeAsync(ResumeAnswer command, ISender sender, HttpContext http) =>
         await TranscriptResponse.OfAsync((await sender.Send(command)).Error, command.ConversationId, sender, http);

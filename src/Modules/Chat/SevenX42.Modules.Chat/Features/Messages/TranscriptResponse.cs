@@ -12,6 +12,10 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// </summary>
 internal static class TranscriptResponse
 {
+    /// <summary>A field of the form that was sent. Unlike a bound one it may be missing together with the whole form.</summary>
+    public static async Task<string?> FieldAsync(this HttpContext http, string name) =>
+        http.Request.HasFormContentType ? (await http.Request.ReadFormAsync(http.RequestAborted))[name].FirstOrDefault() : null;
+
     public static async Task<IResult> OfAsync(Error? error, Guid conversationId, ISender sender, HttpContext http)
     {
         if (error is not null)
@@ -23,8 +27,7 @@ internal static class TranscriptResponse
             return TypedResults.Redirect(asked is null ? $"/c/{conversationId:D}" : $"/c/{conversationId:D}#m-{asked.Number}");
         }
 
-        var sent = http.Request.HasFormContentType ? (await http.Request.ReadFormAsync(http.RequestAborted))["from"].ToString() : "";
-        int? from = int.TryParse(sent, NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+        int? from = int.TryParse(await http.FieldAsync("from"), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
         return await ReadTranscriptEndpoint.Get(conversationId, from, to: null, message: null, sender);
     }
 }
