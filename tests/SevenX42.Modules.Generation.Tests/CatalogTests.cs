@@ -69,12 +69,15 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
             """);
         await using (var host = await StartAsync())
         {
+            // A start does not wait for a slow list for ever.
+            await Eventually.TrueAsync(async () => (await host.Api.GetModelsAsync(Cancelled)).Any(m => !m.IsDemo));
             Assert.Equal(
                 [("llama", 16384), ("odd", 8192), ("router", 200000), ("silent", 8192), ("vllm", 32768)],
                 (await host.Api.GetModelsAsync(Cancelled)).Where(m => !m.IsDemo).Select(m => (m.Name, m.ContextTokens)));
         }
 
         await using var configured = await StartAsync(("ContextTokens", "1000"));
+        await Eventually.TrueAsync(async () => (await configured.Api.GetModelsAsync(Cancelled)).Any(m => !m.IsDemo));
         Assert.All((await configured.Api.GetModelsAsync(Cancelled)).Where(m => !m.IsDemo), m => Assert.Equal(1000, m.ContextTokens));
     }
 
