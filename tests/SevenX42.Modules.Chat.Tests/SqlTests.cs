@@ -13,7 +13,7 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
     private const int Others = 60_000;
     private const int OtherMessages = 60_000;
     private const int Mine = 300;
-    private const int MostToSend = 16;
+    private const int MostToSend = 12;
 
     private string _database = "";
     private Dictionary<string, string?> _settings = [];
@@ -89,12 +89,24 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
     public async Task Sending_takes_few_commands_in_a_long_conversation_as_in_a_short_one()
     {
         var (small, large) = (await ConverseAsync(4), await ConverseAsync(60));
-        var few = Own(await CommandsAsync(() => SendAsync(small)));
-        var many = Own(await CommandsAsync(() => SendAsync(large)));
+        var (few, many) = (await FewestToSendAsync(small), await FewestToSendAsync(large));
         Assert.True(few.Count is > 4 and <= MostToSend && many.Count <= MostToSend, $"Sending took {few.Count} commands after 4 messages and {many.Count} after 60:\n{string.Join("\n\n", many)}");
     }
 
-    // What is done with the message afterwards is done in the background, sooner or later; some of it is counted, too.
+    // What is done with a message afterwards is done in the background, and carries the request's trace: it only ever adds, so
+    // the fewest of a few times is what sending takes.
+    private async Task<List<string>> FewestToSendAsync(Guid conversation)
+    {
+        var times = new List<List<string>>();
+        for (var i = 0; i < 3; i++)
+        {
+            times.Add(Own(await CommandsAsync(() => SendAsync(conversation))));
+            await _browser.FinishedAsync(conversation);
+        }
+
+        return times.MinBy(commands => commands.Count)!;
+    }
+
     private static List<string> Own(IReadOnlyList<string> commands) =>
         [.. commands.Where(c => c.Contains("chat.messages", StringComparison.Ordinal) || c.Contains("chat.conversations", StringComparison.Ordinal))];
 
