@@ -18,7 +18,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
 
     // A feed whose flushes are costly is flushed the more rarely, and not on the thread that flushes the others.
     private const int LeastRest = 4;
-    private static readonly TimeSpan LongestInterval = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Costly = TimeSpan.FromMilliseconds(4);
 
     private readonly ChannelFeeds _feeds;
@@ -173,9 +173,8 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
 
     private TimeSpan UntilFlush()
     {
-        var interval = _feeds.Options.FlushInterval;
-        if (_cost * LeastRest > interval)
-            interval = _cost * LeastRest < LongestInterval ? _cost * LeastRest : LongestInterval;
+        var rest = _cost * LeastRest < LongestRest ? _cost * LeastRest : LongestRest;
+        var interval = rest > _feeds.Options.FlushInterval ? rest : _feeds.Options.FlushInterval;
         var left = interval - _feeds.Time.GetElapsedTime(_flushed);
         return left > TimeSpan.Zero ? left : TimeSpan.Zero;
     }

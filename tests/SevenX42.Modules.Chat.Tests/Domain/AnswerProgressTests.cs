@@ -14,7 +14,7 @@ public sealed class AnswerProgressTests
     [Fact]
     public void The_line_under_an_answer_says_what_it_waits_for()
     {
-        var progress = new AnswerProgress(AnswerProgress.Queued);
+        var progress = new AnswerProgress(GenerationStatus.Queued);
         Assert.Equal("Next in the queue", progress.Sentence);
 
         Then(GenerationEvents.Queued, new GenerationEvents.QueuedData("2", Generation, 3), "In the queue: 3 before this one");
@@ -37,7 +37,7 @@ public sealed class AnswerProgressTests
     {
         var started = new GenerationEvents.StartedData("2", Generation, 2, offset, 0);
         var delta = new GenerationEvents.DeltaData("2", Generation, offset, "more");
-        var progress = Apply(GenerationEvents.Started, started, new AnswerProgress(AnswerProgress.Running, HasText: true));
+        var progress = Apply(GenerationEvents.Started, started, new AnswerProgress(GenerationStatus.Running, HasText: true));
 
         Assert.Equal(sentence, progress.Sentence);
         Assert.Equal(sentence, Apply(GenerationEvents.Delta, delta, progress).Sentence);

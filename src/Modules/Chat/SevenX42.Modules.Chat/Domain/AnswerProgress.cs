@@ -1,9 +1,10 @@
 using System.Globalization;
+using SevenX42.Contracts.Generation;
 
 namespace SevenX42.Modules.Chat.Domain;
 
 /// <summary>Where an answer stands that has not ended, and the sentence that says so.</summary>
-/// <param name="State"><c>queued</c>, <c>waiting</c> (the provider asked to) or <c>running</c>.</param>
+/// <param name="State">As of <see cref="GenerationStatus"/>, or <see cref="Waiting"/>.</param>
 /// <param name="QueuePosition">How many are before it.</param>
 /// <param name="WaitMilliseconds">How long the provider asked to wait; 0 when that is not known.</param>
 /// <param name="Attempt">1 for the first.</param>
@@ -19,15 +20,14 @@ internal readonly record struct AnswerProgress(
     bool HasThought = false,
     bool HasText = false)
 {
-    public const string Queued = "queued";
+    /// <summary>The provider asked to wait.</summary>
     public const string Waiting = "waiting";
-    public const string Running = "running";
 
     /// <summary>What the person is told.</summary>
     public string Sentence => this switch
     {
-        { State: Queued, QueuePosition: > 0 } => string.Create(CultureInfo.InvariantCulture, $"In the queue: {QueuePosition} before this one"),
-        { State: Queued } => "Next in the queue",
+        { State: GenerationStatus.Queued, QueuePosition: > 0 } => string.Create(CultureInfo.InvariantCulture, $"In the queue: {QueuePosition} before this one"),
+        { State: GenerationStatus.Queued } => "Next in the queue",
         { State: Waiting, WaitMilliseconds: > 0 } => string.Create(
             CultureInfo.InvariantCulture, $"The provider is busy. It is asked again in {(WaitMilliseconds + 999) / 1000} s"),
         { State: Waiting } => "The provider is busy. It is asked again soon",

@@ -62,7 +62,5 @@ public sealed record ConversationVm(IReadOnlyList<ModelInfo> Models, SettingsVm?
     public string Title => Settings?.Title ?? "New chat";
 
     /// <summary>The model that answers next.</summary>
-    public ModelInfo? Model => Settings is { } settings
-        ? settings.Model
-        : Models.FirstOrDefault(m => m.Id == LastModel) ?? (Models.Count > 0 ? Models[0] : null);
+    public ModelInfo? Model => SettingsVm.Offered(Models, Settings?.ModelId ?? LastModel);
 }

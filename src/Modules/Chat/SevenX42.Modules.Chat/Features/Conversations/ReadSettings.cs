@@ -52,5 +52,9 @@ internal static class ReadSettingsEndpoint
 public sealed record SettingsVm(Guid Id, string Title, string ModelId, string Instructions, bool IsPinned, IReadOnlyList<ModelInfo> Models)
 {
     /// <summary>The model that answers next.</summary>
-    public ModelInfo? Model => Models.FirstOrDefault(m => m.Id == ModelId) ?? (Models.Count > 0 ? Models[0] : null);
+    public ModelInfo? Model => Offered(Models, ModelId);
+
+    /// <summary>The model with this id, or the first there is when it is gone.</summary>
+    internal static ModelInfo? Offered(IReadOnlyList<ModelInfo> models, string id) =>
+        models.FirstOrDefault(m => m.Id == id) ?? (models.Count > 0 ? models[0] : null);
 }

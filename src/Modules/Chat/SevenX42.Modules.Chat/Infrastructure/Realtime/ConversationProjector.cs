@@ -371,6 +371,6 @@ internal sealed class ConversationProjector(
         /// </summary>
         public bool IsToShowAnew { get; set; } = true;
 
-        public AnswerProgress Progress { get; set; } = new(AnswerProgress.Queued);
+        public AnswerProgress Progress { get; set; } = new(GenerationStatus.Queued);
     }
 }

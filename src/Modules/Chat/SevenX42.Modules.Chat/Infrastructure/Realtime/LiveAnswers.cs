@@ -57,7 +57,7 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
         {
             var answer = new AnswerText();
             answer.Load(message.GenerationId!.Value, message.Content, message.Reasoning);
-            var progress = new AnswerProgress(AnswerProgress.Queued);
+            var progress = new AnswerProgress(GenerationStatus.Queued);
             if (checkpoints.TryGetValue(message.GenerationId.Value, out var checkpoint))
             {
                 answer.Load(checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning);
@@ -76,8 +76,8 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             }
 
             // It has ended only when its end is stored here; that is announced.
-            if (progress.State is not (AnswerProgress.Queued or AnswerProgress.Waiting))
-                progress = progress with { State = AnswerProgress.Running };
+            if (progress.State is not (GenerationStatus.Queued or AnswerProgress.Waiting))
+                progress = progress with { State = GenerationStatus.Running };
             result[message.Id] = new LiveAnswer(answer.Text, answer.Reasoning, progress);
         }
 
@@ -136,12 +136,12 @@ internal sealed record GenerationEvent(string Type, string Subject, Guid Generat
     /// <summary>Where the answer stands after it.</summary>
     public AnswerProgress ApplyTo(AnswerProgress progress) => Data switch
     {
-        GenerationEvents.QueuedData queued => new AnswerProgress(AnswerProgress.Queued, queued.Position),
+        GenerationEvents.QueuedData queued => new AnswerProgress(GenerationStatus.Queued, queued.Position),
         GenerationEvents.WaitingData waiting => new AnswerProgress(AnswerProgress.Waiting, WaitMilliseconds: waiting.RetryMilliseconds, Attempt: progress.Attempt),
         GenerationEvents.StartedData started => new AnswerProgress(
-            AnswerProgress.Running, Attempt: started.Attempt, BegunAgain: started is { Attempt: > 1, TextOffset: 0 }, HasText: started.TextOffset > 0),
-        GenerationEvents.DeltaData when Type == GenerationEvents.Delta => progress with { State = AnswerProgress.Running, HasText = true },
-        GenerationEvents.DeltaData => progress with { State = AnswerProgress.Running, HasThought = true },
+            GenerationStatus.Running, Attempt: started.Attempt, BegunAgain: started is { Attempt: > 1, TextOffset: 0 }, HasText: started.TextOffset > 0),
+        GenerationEvents.DeltaData when Type == GenerationEvents.Delta => progress with { State = GenerationStatus.Running, HasText = true },
+        GenerationEvents.DeltaData => progress with { State = GenerationStatus.Running, HasThought = true },
         GenerationEvents.DoneData done => progress with { State = done.Status },
         _ => progress,
     };
