@@ -59,6 +59,14 @@ public sealed partial class HostProcess : IAsyncDisposable
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
+        if (OperatingSystem.IsLinux())
+        {
+            // A process started in a shell's background inherits that Ctrl-C is ignored, and .NET keeps to it.
+            start.FileName = "env";
+            start.ArgumentList.Add("--default-signal=INT");
+            start.ArgumentList.Add("dotnet");
+        }
+
         start.ArgumentList.Add(Path.Combine(Repository.HostDirectory, "bin", output, framework, "SevenX42.Host.dll"));
         foreach (var argument in arguments)
             start.ArgumentList.Add(argument);

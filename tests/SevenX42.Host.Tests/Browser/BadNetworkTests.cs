@@ -117,8 +117,8 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app)
         await person.SayAsync("second wording");
 
         await person.AnswerBecomesAsync("completed");
-        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("first wording");
-        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("second wording");
+        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("first wording", new() { IgnoreCase = true });
+        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("second wording", new() { IgnoreCase = true });
     }
 
     [Fact]

@@ -131,7 +131,7 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app)
         var conversation = person.Page.Url;
 
         await person.Page.GetByRole(AriaRole.Searchbox).PressSequentiallyAsync("zebra", new() { Delay = 150 });
-        await Expect(person.Page.Locator("main mark").First).ToHaveTextAsync("zebra");
+        await Expect(person.Page.Locator("main mark").First).ToHaveTextAsync("zebra", new() { IgnoreCase = true });
         await Expect(person.Page.GetByRole(AriaRole.Searchbox)).ToBeFocusedAsync();
         await person.Page.GoBackAsync();
 
@@ -151,7 +151,7 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app)
         await person.Page.GetByRole(AriaRole.Searchbox).PressAsync("Enter");
 
         await Expect(person.Page.Locator("#drawer")).ToBeHiddenAsync();
-        await Expect(person.Page.Locator("main mark").First).ToHaveTextAsync("penguin");
+        await Expect(person.Page.Locator("main mark").First).ToHaveTextAsync("penguin", new() { IgnoreCase = true });
         await person.Page.Locator("main li a").First.ClickAsync();
         await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("penguin colony");
     }

@@ -144,7 +144,7 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
 
         await other.GetByRole(AriaRole.Button, new() { Name = "Stop", Exact = true }).ClickAsync();
 
-        await _provider.Requests[^1].ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancel);
+        await _provider.Requests.Single(r => r.Messages[0].Role != "system").ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancel);
         await person.AnswerBecomesAsync("stopped");
         await Expect(other.Locator("article").Last).ToHaveAttributeAsync("data-status", "stopped");
         await Expect(person.LastAnswer.Locator("[data-blocks]")).ToHaveTextAsync(await other.Locator("article").Last.Locator("[data-blocks]").InnerTextAsync());

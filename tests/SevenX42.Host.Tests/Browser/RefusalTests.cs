@@ -14,11 +14,11 @@ public sealed class RefusalTests(Chromium chromium, RunningApp app)
         await person.SayAsync("hello");
         await person.AnswerBecomesAsync("completed");
         var other = await person.OpenTabAsync(new Uri(person.Page.Url).PathAndQuery);
-        var refused = await RefuseAsync(person.Page, "**/conversations/*/transcript", times: 2);
+        var refused = await RefuseAsync(person.Page, "**/conversations/*/transcript*", times: 2);
 
         await other.GetByRole(AriaRole.Button, new() { Name = "Regenerate", Exact = true }).ClickAsync();
 
-        await refused.Task;
+        await refused;
         await Expect(person.Page.Locator("article")).ToHaveCountAsync(2);
         await Expect(person.LastAnswer).ToContainTextAsync("2/2");
         await person.AnswerBecomesAsync("completed");
@@ -34,7 +34,7 @@ public sealed class RefusalTests(Chromium chromium, RunningApp app)
 
         await person.Stop.ClickAsync();
 
-        await refused.Task;
+        await refused;
         await Expect(person.LastAnswer).ToContainTextAsync("I am the demo model");
         await Expect(person.Button("Regenerate")).ToBeVisibleAsync();
     }
@@ -49,19 +49,19 @@ public sealed class RefusalTests(Chromium chromium, RunningApp app)
 
         await person.Button("Edit").ClickAsync();
 
-        await refused.Task;
+        await refused;
         await Expect(person.Page.Locator("#composer-notice")).ToContainTextAsync("Busy");
         await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("first wording");
         await person.Button("Edit").ClickAsync();
         var cancelled = await RefuseAsync(person.Page, "**/conversations/*/messages/*", times: 1);
         await person.Button("Cancel").ClickAsync();
-        await cancelled.Task;
+        await cancelled;
         await Expect(person.Page.GetByRole(AriaRole.Textbox, new() { Name = "Edit message" })).ToHaveValueAsync("first wording");
     }
 
     /// <summary>Refuses requests like a server without a free connection does.</summary>
-    /// <returns>Completes when it has refused that many.</returns>
-    internal static async Task<TaskCompletionSource> RefuseAsync(IPage page, string pattern, int times)
+    /// <returns>Completes when it has refused that many; fails when they don't come.</returns>
+    private static async Task<Task> RefuseAsync(IPage page, string pattern, int times)
     {
         var done = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         await page.RouteAsync(pattern, async route =>
@@ -77,6 +77,6 @@ public sealed class RefusalTests(Chromium chromium, RunningApp app)
             if (times == 0)
                 done.SetResult();
         });
-        return done;
+        return done.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
     }
 }
