@@ -61,6 +61,18 @@ public sealed class WireTests : IAsyncLifetime
         Assert.Equal(("42", "Let me see."), (heard.Text, heard.Reasoning));
     }
 
+    [Theory]
+    [InlineData("reasoning_content")]
+    [InlineData("reasoning")]
+    public async Task Reasoning_is_heard_beside_text_in_one_chunk(string field)
+    {
+        var heard = await HearAsync(Script.Stream
+            .Delta($$"""{"role":"assistant","content":"4","{{field}}":"Let me see."}""")
+            .Delta($$"""{"content":"2","{{field}}":null}""")
+            .Finish().Done());
+        Assert.Equal(("42", "Let me see."), (heard.Text, heard.Reasoning));
+    }
+
     [Fact]
     public async Task Reasoning_that_is_sent_under_both_names_is_heard_once()
     {

@@ -70,8 +70,8 @@ internal sealed class OpenAIProvider(ProviderOptions options, Uri api, HttpMessa
             await foreach (var update in base.GetStreamingResponseAsync(messages, null, cancellationToken))
             {
                 finished |= update.FinishReason is not null;
-                if (update.Contents.Count == 0 && FindReasoning(update) is { Length: > 0 } reasoning)
-                    update.Contents.Add(new TextReasoningContent(reasoning));
+                if (!update.Contents.Any(c => c is TextReasoningContent) && FindReasoning(update) is { Length: > 0 } reasoning)
+                    update.Contents.Insert(0, new TextReasoningContent(reasoning));
                 if (monitor.HasHalves)
                     Reveal(update);
                 yield return update;
