@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>No state of the interface breaks a rule of axe, on a desktop or on a phone.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class AccessibilityTests(Chromium chromium, RunningApp app)
+public sealed class AccessibilityTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     public static TheoryData<bool> Screens => [false, true];
 

@@ -5,8 +5,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>Accounts as somebody with a keyboard, a phone or a screen reader meets them.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class AccountTests(Chromium chromium, RunningApp app, PostgresServer postgres)
+public sealed class AccountTests(Chromium chromium, RunningApp app, PostgresServer postgres) : IClassFixture<RunningApp>
 {
     private const string Password = ChatBrowser.Password;
     private const string Wrong = "not the right password";

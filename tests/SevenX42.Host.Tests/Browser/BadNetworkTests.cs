@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>What one wrote is never lost, and what one reads is complete, whatever the network does.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class BadNetworkTests(Chromium chromium, RunningApp app)
+public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task A_draft_survives_a_reload_and_belongs_to_its_conversation()

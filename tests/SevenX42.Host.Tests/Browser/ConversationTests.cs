@@ -6,8 +6,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>The main journey: a question, an answer that streams in, and what one can do with both.</summary>
-[Collection(BrowserTests.Name)]
-public sealed partial class ConversationTests(Chromium chromium, RunningApp app)
+public sealed partial class ConversationTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task The_first_visit_has_the_cursor_in_the_composer_and_says_what_answers()

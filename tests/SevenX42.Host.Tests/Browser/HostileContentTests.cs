@@ -12,7 +12,6 @@ using SevenX42.Testing;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>Everything hostile at once, as a person's text, a model's stream and a title: nothing runs, nobody is called.</summary>
-[Collection(BrowserTests.Name)]
 public sealed class HostileContentTests(Chromium chromium, PostgresServer postgres)
 {
     [Fact]

@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>The keyboard keeps its place, and one sees where it is.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class KeyboardTests(Chromium chromium, RunningApp app)
+public sealed class KeyboardTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task An_edit_begins_at_the_end_of_the_text_escape_cancels_it_and_enter_sends_it()

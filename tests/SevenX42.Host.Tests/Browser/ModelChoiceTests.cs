@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>The model that the page names is the one that answers.</summary>
-[Collection(BrowserTests.Name)]
 public sealed class ModelChoiceTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
 {
     private const string LongName = "a-model-whose-name-goes-on-and-on-as-those-of-quantised-files-do-q4-k-m";

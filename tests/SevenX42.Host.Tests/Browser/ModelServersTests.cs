@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>Why a model is missing is said where one looks for it, with what to change.</summary>
-[Collection(BrowserTests.Name)]
 public sealed class ModelServersTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
 {
     private const string Key = "sk-canary-8f21c6d0";

@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>Getting around: by keyboard, on a phone, up and down a long conversation.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class NavigationTests(Chromium chromium, RunningApp app)
+public sealed class NavigationTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task The_first_tab_stop_skips_to_the_conversation()

@@ -5,7 +5,6 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>What a person sees when a model server fails, and what they can do about it.</summary>
-[Collection(BrowserTests.Name)]
 public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
 {
     private ScriptedProvider _provider = null!;

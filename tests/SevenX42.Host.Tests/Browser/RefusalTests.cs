@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>A server that is busy for a moment takes nothing off the page, and what the page missed comes in the end.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class RefusalTests(Chromium chromium, RunningApp app)
+public sealed class RefusalTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task A_refused_refresh_leaves_the_conversation_where_it_is_and_is_made_again()

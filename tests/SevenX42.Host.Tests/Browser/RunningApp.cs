@@ -2,14 +2,7 @@ using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Browser;
 
-/// <summary>One application and one Chromium for all tests in a browser; they run one after the other.</summary>
-[CollectionDefinition(Name)]
-public sealed class BrowserTests : ICollectionFixture<RunningApp>, ICollectionFixture<Chromium>
-{
-    public const string Name = "In a browser";
-}
-
-/// <summary>The application that browsers visit: every test comes as somebody new.</summary>
+/// <summary>The application that the browsers of a class visit: every test comes as somebody new.</summary>
 public sealed class RunningApp(PostgresServer postgres) : IAsyncLifetime
 {
     private AppHost? _host;

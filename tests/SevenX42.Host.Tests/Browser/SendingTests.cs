@@ -5,8 +5,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>Between pressing Enter and seeing one's message.</summary>
-[Collection(BrowserTests.Name)]
-public sealed partial class SendingTests(Chromium chromium, RunningApp app)
+public sealed partial class SendingTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task What_is_typed_while_a_message_is_being_sent_is_kept()

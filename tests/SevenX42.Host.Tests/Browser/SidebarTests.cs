@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>What can be done with conversations from the list, and what becomes of what was begun and left.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class SidebarTests(Chromium chromium, RunningApp app)
+public sealed class SidebarTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Theory]
     [InlineData(false)]

@@ -5,8 +5,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>Two tabs of one person show the same.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class TabsTests(Chromium chromium, RunningApp app)
+public sealed class TabsTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task What_is_sent_in_one_tab_streams_in_the_other_and_can_be_stopped_there()

@@ -5,8 +5,7 @@ using Microsoft.Playwright;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>What a first visit costs, weighed on the responses a browser gets.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class WeightTests(Chromium chromium, RunningApp app)
+public sealed class WeightTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task A_first_load_is_at_most_90_KB_in_at_most_8_requests_and_its_scripts_at_most_45_KB()

@@ -4,8 +4,7 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>What forms and links do alone.</summary>
-[Collection(BrowserTests.Name)]
-public sealed class WithoutScriptsTests(Chromium chromium, RunningApp app)
+public sealed class WithoutScriptsTests(Chromium chromium, RunningApp app) : IClassFixture<RunningApp>
 {
     [Fact]
     public async Task A_deletion_can_be_taken_back_on_the_next_page()

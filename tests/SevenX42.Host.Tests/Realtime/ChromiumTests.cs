@@ -4,13 +4,14 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Playwright;
+using SevenX42.Host.Tests.Browser;
 using SevenX42.Realtime;
 using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Realtime;
 
 /// <summary>The browser's module in a real Chromium, against the real socket and polls on a real Kestrel.</summary>
-public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture<ChromiumTests.Browser>
+public sealed class ChromiumTests(Chromium chromium)
 {
     private const string Room = "room/1";
 
@@ -43,7 +44,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     public async Task Text_streams_in_over_one_socket()
     {
         await using var site = await Site.StartAsync();
-        await using var tab = await browser.OpenAsync(site);
+        await using var tab = await OpenAsync(site);
         await tab.StateAsync("connected");
 
         await WriteManyAsync(site.Host, 100, pause: 5);
@@ -60,7 +61,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     public async Task Text_is_complete_whatever_happens_to_the_network(int seed)
     {
         await using var site = await Site.StartAsync();
-        await using var tab = await browser.OpenAsync(site);
+        await using var tab = await OpenAsync(site);
         await tab.StateAsync("connected");
         var random = new Random(seed);
         var writing = WriteManyAsync(site.Host, 400, pause: 15);
@@ -99,7 +100,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     {
         await using var site = await Site.StartAsync();
         site.BlocksSockets = true;
-        await using var tab = await browser.OpenAsync(site);
+        await using var tab = await OpenAsync(site);
         await tab.StateAsync("polling");
 
         await WriteManyAsync(site.Host, 50, pause: 10);
@@ -117,7 +118,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     {
         await using var site = await Site.StartAsync();
         site.SwallowsSockets = true;
-        await using var tab = await browser.OpenAsync(site);
+        await using var tab = await OpenAsync(site);
         await WriteManyAsync(site.Host, 10, pause: 10);
 
         await tab.StateAsync("polling");
@@ -129,7 +130,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     public async Task A_log_that_begins_again_makes_the_page_fetch_its_content_anew()
     {
         await using var site = await Site.StartAsync(FaultyLog.Replace);
-        await using var tab = await browser.OpenAsync(site);
+        await using var tab = await OpenAsync(site);
         await tab.StateAsync("connected");
         await WriteManyAsync(site.Host, 10, pause: 1);
         await tab.TextAsync(site.Host.Rooms.Stored(Room));
@@ -147,7 +148,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     {
         await using var site = await Site.StartAsync();
         var session = TestIdentity.NewId();
-        await using var tab = await browser.OpenAsync(site, session: session);
+        await using var tab = await OpenAsync(site, session: session);
         await tab.StateAsync("connected");
 
         site.Host.Identity.End(session);
@@ -161,8 +162,8 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     {
         await using var site = await Site.StartAsync();
         var user = TestIdentity.NewId();
-        await using var one = await browser.OpenAsync(site, user);
-        await using var two = await browser.OpenAsync(site, user);
+        await using var one = await OpenAsync(site, user);
+        await using var two = await OpenAsync(site, user);
         await one.StateAsync("connected");
         await two.StateAsync("connected");
 
@@ -176,7 +177,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     public async Task Deltas_assemble_to_the_whole_whatever_their_order_of_frames()
     {
         await using var site = await Site.StartAsync();
-        await using var tab = await browser.OpenAsync(site, path: "/empty");
+        await using var tab = await OpenAsync(site, path: "/empty");
 
         // Random documents grow block by block; each change is sent as the smallest delta; some share a frame.
         var differing = await tab.Page.EvaluateAsync<string[]>(
@@ -235,7 +236,7 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
     public async Task A_growing_block_keeps_selection_focus_and_what_was_unfolded()
     {
         await using var site = await Site.StartAsync();
-        await using var tab = await browser.OpenAsync(site, path: "/empty");
+        await using var tab = await OpenAsync(site, path: "/empty");
 
         var kept = await tab.Page.EvaluateAsync<string[]>(
             """
@@ -269,46 +270,21 @@ public sealed class ChromiumTests(ChromiumTests.Browser browser) : IClassFixture
         }
     }
 
-    /// <summary>One Chromium for the tests of this class.</summary>
-    public sealed class Browser : IAsyncLifetime
+    private async Task<Tab> OpenAsync(Site site, Guid? user = null, Guid? session = null, string path = "/page")
     {
-        private IPlaywright? _playwright;
-        private IBrowser? _browser;
-
-        public async ValueTask InitializeAsync()
+        var context = await chromium.NewProfileAsync(new()
         {
-            _playwright = await Playwright.CreateAsync();
-            _browser = await _playwright.Chromium.LaunchAsync(new BrowserTypeLaunchOptions
+            ExtraHTTPHeaders = new Dictionary<string, string>
             {
-                ExecutablePath = Environment.GetEnvironmentVariable("CHROMIUM") ?? "/usr/bin/chromium",
-                ChromiumSandbox = false,
-                Args = ["--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync"],
-            });
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            if (_browser is not null)
-                await _browser.DisposeAsync();
-            _playwright?.Dispose();
-        }
-
-        internal async Task<Tab> OpenAsync(Site site, Guid? user = null, Guid? session = null, string path = "/page")
-        {
-            var context = await _browser!.NewContextAsync(new()
-            {
-                ExtraHTTPHeaders = new Dictionary<string, string>
-                {
-                    ["X-User"] = $"{user ?? TestIdentity.NewId()}",
-                    ["X-Session"] = $"{session ?? TestIdentity.NewId()}",
-                },
-            });
-            var page = await context.NewPageAsync();
-            page.SetDefaultTimeout(30_000);
-            await page.GotoAsync(new Uri(site.Host.Address, path).ToString());
-            await page.WaitForFunctionAsync("window.rt !== undefined");
-            return new Tab(context, page);
-        }
+                ["X-User"] = $"{user ?? TestIdentity.NewId()}",
+                ["X-Session"] = $"{session ?? TestIdentity.NewId()}",
+            },
+        });
+        var page = await context.NewPageAsync();
+        page.SetDefaultTimeout(30_000);
+        await page.GotoAsync(new Uri(site.Host.Address, path).ToString());
+        await page.WaitForFunctionAsync("window.rt !== undefined");
+        return new Tab(context, page);
     }
 
     internal sealed class Tab(IBrowserContext context, IPage page) : IAsyncDisposable
