@@ -180,7 +180,7 @@ public sealed class SendingTests(PostgresServer postgres) : IAsyncLifetime
         using var response = await (browser ?? Browser).PostAsync("/conversations", [("messageId", id.ToString()), ("text", text), .. more]);
         Assert.True(response.IsSuccessStatusCode, await response.Content.ReadAsStringAsync(Cancel));
         browser?.ForgetToken();
-        return Guid.Parse(response.Headers.GetValues("HX-Redirect").Single()["/c/".Length..]);
+        return Guid.Parse(ChatBrowser.LedTo(response)!["/c/".Length..]);
     }
 
     private async Task SendAsync(Guid conversation, string text, Guid id)

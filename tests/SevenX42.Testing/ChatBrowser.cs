@@ -37,13 +37,15 @@ public sealed class ChatBrowser : IDisposable
     {
         var id = messageId ?? NewId();
         using var response = await PostAsync("/conversations", ("messageId", id.ToString()), ("text", text), ("model", model));
-        // Whoever is a guest by this request gets a page of their own.
-        var led = response.Headers.Where(h => h.Key is "HX-Push-Url" or "HX-Redirect").SelectMany(h => h.Value).SingleOrDefault();
-        if (response.StatusCode != HttpStatusCode.OK || led != $"/c/{id:D}")
+        if (response.StatusCode != HttpStatusCode.OK || LedTo(response) != $"/c/{id:D}")
             throw new InvalidOperationException($"{response.StatusCode}: {await response.Content.ReadAsStringAsync(Cancellation)}");
         ForgetToken();
         return id;
     }
+
+    /// <summary>Where an answer leads: whoever is a guest by this request gets a page of their own, others a part of theirs.</summary>
+    public static string? LedTo(HttpResponseMessage response) =>
+        response.Headers.Where(h => h.Key is "HX-Push-Url" or "HX-Redirect").SelectMany(h => h.Value).SingleOrDefault();
 
     /// <summary>Makes an account; a guest keeps what they have.</summary>
     public async Task SignUpAsync(string email, string password = Password, string displayName = "Somebody")
