@@ -22,7 +22,7 @@ if [ "${#missing[@]}" -gt 0 ]; then
 fi
 command -v dotnet >/dev/null || { echo "Install the .NET SDK 10 first." >&2; exit 2; }
 
-# Nothing here runs long enough to win back what profiling for the optimizer costs, a quarter of the time.
+# Nothing here runs long enough to win back what profiling for the optimizer costs: a quarter of the processor time of tests in a browser.
 export DOTNET_TieredPGO=0
 
 results="$(mktemp -d)"
