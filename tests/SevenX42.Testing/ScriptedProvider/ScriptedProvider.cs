@@ -188,6 +188,8 @@ public sealed class ScriptedProvider : IAsyncDisposable
                     continue;
                 case SevenX42.Testing.Script.CutStep:
                     await SendAsync(pending.Count);
+                    if (response.HasStarted)
+                        throw new ConnectionCutException();
                     context.Abort();
                     return;
             }
@@ -214,4 +216,8 @@ public sealed class ScriptedProvider : IAsyncDisposable
             pending.RemoveRange(0, count);
         }
     }
+
+    // Leaves the application: Kestrel then closes the connection in the midst of the body, after what was written. Abort may
+    // throw away what was written before, and the client would see a connection that broke earlier than the script says.
+    private sealed class ConnectionCutException() : Exception("The script cuts the connection.");
 }
