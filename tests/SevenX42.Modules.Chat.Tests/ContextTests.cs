@@ -40,6 +40,32 @@ public sealed class ContextTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task A_model_that_is_gone_is_named_and_no_other_is_asked_in_its_place()
+    {
+        await using var chat = await ScriptedChat.StartAsync(postgres);
+        var id = await chat.Browser.BeginAsync("One");
+        await chat.Browser.FinishedAsync(id);
+        await chat.ExecuteAsync("UPDATE chat.conversations SET model = 'test/gone'");
+
+        var page = await chat.Browser.PageAsync($"/c/{id}");
+        Assert.Equal(["gone (not available)"], page.QuerySelectorAll("#composer option[selected]").Select(o => o.TextContent));
+        Assert.Equal("gone (not available)", page.QuerySelector("#model-name")!.TextContent);
+        using (var refused = await chat.Browser.PostAsync($"/conversations/{id}/messages", ("messageId", ChatBrowser.NewId().ToString()), ("text", "Two"), ("model", "")))
+        {
+            Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+            Assert.Contains("The model test/gone is not available now. Choose another one.", await refused.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        }
+
+        // What has nothing to do with it can be changed all the same.
+        Assert.Equal("", page.QuerySelector("#composer option[selected]")!.GetAttribute("value"));
+        using (var saved = await chat.Browser.PostAsync($"/conversations/{id}/settings", ("title", "Mine"), ("model", ""), ("instructions", "")))
+            Assert.Equal(HttpStatusCode.NoContent, saved.StatusCode);
+        using (var sent = await chat.Browser.PostAsync($"/conversations/{id}/messages", ("messageId", ChatBrowser.NewId().ToString()), ("text", "Two"), ("model", "test/other")))
+            Assert.Equal(HttpStatusCode.OK, sent.StatusCode);
+        Assert.Equal(["One", "An answer.", "Two", "Another answer."], await chat.TextsAsync(id));
+    }
+
+    [Fact]
     public async Task What_no_longer_fits_is_left_out_and_the_page_says_so()
     {
         await using var chat = await ScriptedChat.StartAsync(postgres, ("Generation:Providers:0:ContextTokens", "2048"));

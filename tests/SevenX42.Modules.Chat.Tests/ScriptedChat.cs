@@ -56,6 +56,14 @@ internal sealed class ScriptedChat : IAsyncDisposable
         return (T)(await command.ExecuteScalarAsync(Cancel))!;
     }
 
+    /// <summary>Changes the database behind the application's back.</summary>
+    public async Task ExecuteAsync(string sql)
+    {
+        await using var source = NpgsqlDataSource.Create(Database);
+        await using var command = source.CreateCommand(sql);
+        await command.ExecuteNonQueryAsync(Cancel);
+    }
+
     /// <summary>Holds what a statement locks until the result is disposed of.</summary>
     public async Task<HeldLock> HoldAsync(string sql, params object[] parameters)
     {

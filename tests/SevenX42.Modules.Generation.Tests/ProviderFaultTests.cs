@@ -25,7 +25,7 @@ public sealed class ProviderFaultTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal((GenerationStatus.Failed, "first_token_timeout", ""), (finished.Status, finished.ErrorCode, finished.Text));
         Assert.Equal((GenerationStatus.Failed, "first_token_timeout"), (read.Done!.Status, read.Done.ErrorCode));
         Assert.Contains("300 milliseconds", finished.ErrorMessage, StringComparison.Ordinal);
-        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancelled);
+        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
     }
 
     [Fact]
@@ -36,7 +36,7 @@ public sealed class ProviderFaultTests(PostgresServer postgres) : IAsyncLifetime
         var (finished, read) = await AnswerAsync(host);
         Assert.Equal((GenerationStatus.Interrupted, "idle_timeout", "The beginning of"), (finished.Status, finished.ErrorCode, finished.Text));
         Assert.Equal(finished.Text, read.Text);
-        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancelled);
+        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
     }
 
     [Fact]
@@ -219,7 +219,7 @@ public sealed class ProviderFaultTests(PostgresServer postgres) : IAsyncLifetime
         _server.Script("m", Script.Stream.Say("Done.").Finish().Hang());
         var (finished, _) = await AnswerAsync(host);
         Assert.Equal((GenerationStatus.Completed, "Done."), Of(finished));
-        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancelled);
+        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
     }
 
     [Fact]
@@ -234,7 +234,7 @@ public sealed class ProviderFaultTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal((GenerationStatus.Interrupted, "output_limit"), (finished.Status, finished.ErrorCode));
         Assert.InRange(finished.Text.Length, 1000, 5000);
         Assert.Equal(finished.Text, read.Text);
-        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancelled);
+        await _server.Requests.Single().ClientHungUp.WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
     }
 
     [Fact]

@@ -391,7 +391,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
                     .HandleAsync(new ConversationDeleted(GenerationHost.NewId(), conversationId, userId), Cancelled));
         }
 
-        await asked.ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancelled);
+        await asked.ClientHungUp.WaitAsync(TimeSpan.FromSeconds(20), Cancelled);
         Assert.Null(await host.FindJobAsync(running.GenerationId));
         Assert.Null(await host.FindJobAsync(queued.GenerationId));
         await host.UntilJobAsync(stranger.GenerationId, j => j.Status == GenerationStatus.Running, "the stranger's turn comes");

@@ -56,6 +56,8 @@ public sealed class AppHost : IAsyncDisposable
                     ["Identity:RateLimits:SignUpsPerHour"] = "100000",
                     ["Identity:RateLimits:GuestsPerHour"] = "100000",
                     ["Generation:Discovery"] = "false",
+                    // Still slow enough to be watched; what has to be slower says so itself.
+                    ["Generation:DemoTokensPerSecond"] = "200",
                 });
                 builder.Configuration.AddInMemoryCollection(settings ?? []);
                 services?.Invoke(builder.Services);

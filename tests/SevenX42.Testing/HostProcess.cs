@@ -16,6 +16,12 @@ public sealed partial class HostProcess : IAsyncDisposable
     /// <summary>How long a start or an end may take before it counts as hanging.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
+    private const int FirstPort = 20_000;
+    private const int Ports = 10_000;
+
+    // Each run of tests begins elsewhere.
+    private static int LastPort = Environment.ProcessId;
+
     private readonly Process _process;
     private readonly ConcurrentQueue<string> _output = new();
     private readonly ConcurrentQueue<string> _errors = new();
@@ -38,12 +44,26 @@ public sealed partial class HostProcess : IAsyncDisposable
     /// <summary>Lines it has written to its standard error.</summary>
     public IReadOnlyCollection<string> Errors => _errors;
 
-    /// <summary>A port of 127.0.0.1 that nothing listens on right now.</summary>
+    /// <summary>
+    /// A port of 127.0.0.1 that nothing listens on, that is given out once, and that no connection gets by itself: those begin
+    /// at higher ports.
+    /// </summary>
     public static int FreePort()
     {
-        using var listener = new TcpListener(IPAddress.Loopback, 0);
-        listener.Start();
-        return ((IPEndPoint)listener.LocalEndpoint).Port;
+        while (true)
+        {
+            var port = FirstPort + (Interlocked.Increment(ref LastPort) % Ports);
+            try
+            {
+                using var listener = new TcpListener(IPAddress.Loopback, port);
+                listener.Start();
+                return port;
+            }
+            catch (SocketException e) when (e.SocketErrorCode is SocketError.AddressAlreadyInUse or SocketError.AccessDenied)
+            {
+                // Somebody else's.
+            }
+        }
     }
 
     /// <summary>Starts it and returns at once.</summary>
@@ -149,7 +169,7 @@ public sealed partial class HostProcess : IAsyncDisposable
     /// <summary>Asks it to end, as Ctrl-C (<see cref="PosixSignal.SIGINT"/>) or an orchestrator does.</summary>
     public void Signal(PosixSignal signal)
     {
-        if (SendSignal(_process.Id, signal is PosixSignal.SIGINT ? 2 : 15) != 0)
+        if (SendSignal(_process.Id, signal is PosixSignal.SIGINT ? 2 : 15) != 0 && !_process.HasExited)
             throw new InvalidOperationException($"The signal could not be sent: error {Marshal.GetLastPInvokeError()}.");
     }
 

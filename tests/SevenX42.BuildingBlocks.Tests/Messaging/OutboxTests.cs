@@ -131,7 +131,7 @@ public sealed class OutboxTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task What_was_handled_long_ago_is_forgotten_and_what_was_handled_lately_is_not()
+    public async Task What_was_handled_or_given_up_long_ago_is_forgotten_and_what_is_of_late_is_not()
     {
         var database = await postgres.CreateDatabaseAsync();
         await using (var app = await StartAsync(database, _ => { }))
@@ -141,10 +141,15 @@ public sealed class OutboxTests(PostgresServer postgres)
                 SELECT gen_random_uuid(), 'First', CASE WHEN n <= 2500 THEN now() - interval '8 days' ELSE now() - interval '6 days' END
                 FROM generate_series(1, 2600) n
                 """);
+            await app.ExecuteAsync("""
+                INSERT INTO messaging.outbox (id, name, payload, attempts, next_attempt_at, dead_lettered_at)
+                SELECT gen_random_uuid(), 'gone', '{}', 10, now(), now() - interval '1 day' * n FROM (VALUES (6), (8)) days (n)
+                """);
         }
 
         await using var again = await StartAsync(database, _ => { });
         await again.UntilAsync("SELECT count(*) FROM messaging.inbox", 100);
+        await again.UntilAsync("SELECT count(*) FROM messaging.outbox", 1);
     }
 
     private async Task<App> StartAsync(Action<IServiceCollection> handlers) => await StartAsync(await postgres.CreateDatabaseAsync(), handlers);

@@ -220,8 +220,7 @@ public sealed partial class ConversationTests(Chromium chromium, RunningApp app)
 
         await Expect(person.Page).ToHaveURLAsync(ConversationAddress());
         await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("hello without scripts");
-        while (await person.LastAnswer.GetAttributeAsync("data-status") is not "completed")
-            await person.Page.ReloadAsync();
+        await person.ReloadUntilCompletedAsync();
         await Expect(person.LastAnswer).ToContainTextAsync("I am the demo model");
         await person.Button("Regenerate").ClickAsync();
         await Expect(person.LastAnswer).ToContainTextAsync("2/2");

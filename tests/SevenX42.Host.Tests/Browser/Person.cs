@@ -79,7 +79,23 @@ internal sealed class Person : IAsyncDisposable
     }
 
     /// <summary>Waits until the last answer is stored as this.</summary>
-    public Task AnswerBecomesAsync(string status) => Assertions.Expect(LastAnswer).ToHaveAttributeAsync("data-status", status);
+    public async Task AnswerBecomesAsync(string status)
+    {
+        await Assertions.Expect(LastAnswer).ToHaveAttributeAsync("data-status", status);
+        // The status comes first; what can be done with a finished answer comes with its final form.
+        await Assertions.Expect(LastAnswer.Locator(".actions")).ToBeAttachedAsync();
+    }
+
+    /// <summary>Loads the page again until the last answer has ended, as somebody without scripts does, and it is complete.</summary>
+    public async Task ReloadUntilCompletedAsync()
+    {
+        await Eventually.TrueAsync(async () =>
+        {
+            await Page.ReloadAsync();
+            return await LastAnswer.GetAttributeAsync("aria-busy") is null;
+        });
+        await AnswerBecomesAsync("completed");
+    }
 
     /// <summary>The accessibility rules the page breaks now, one per line; empty when it breaks none.</summary>
     public async Task<string> AccessibilityFaultsAsync()

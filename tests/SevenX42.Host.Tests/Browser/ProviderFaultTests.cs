@@ -83,8 +83,7 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
         {
             "silence" => begun.Hang(),
             "half closed" => begun,
-            // A reset takes along what has not been read yet.
-            "cut" => begun.Pause(TimeSpan.FromSeconds(1)).Cut(),
+            "cut" => begun.Cut(),
             "nonsense" => begun.Raw("data: {\"choices\":[{\n\n"),
             _ => begun.Data("""{"error":{"message":"the GPU is on fire","code":502}}"""),
         });
@@ -98,8 +97,11 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
         await Expect(person.Button("Continue")).ToBeVisibleAsync();
         _provider.Script("scripted", Script.Answer("Whole."));
         await person.Button("Retry").ClickAsync();
+        await Expect(person.LastAnswer).ToContainTextAsync("2/2");
         await person.AnswerBecomesAsync("completed");
         await Expect(person.LastAnswer).ToContainTextAsync("Whole.");
+        await person.Button("Previous version").ClickAsync();
+        await Expect(person.LastAnswer.Locator("[data-blocks]")).ToHaveTextAsync("The beginning of it.");
     }
 
     [Fact]

@@ -19,8 +19,6 @@ public sealed class RunningApp(PostgresServer postgres) : IAsyncLifetime
                 // Everybody comes from the same address here.
                 new("RateLimits:CommandsPerMinute", "100000"),
                 new("RateLimits:QueriesPerMinute", "100000"),
-                // Still slow enough to be watched; what has to be slower says so itself.
-                new("Generation:DemoTokensPerSecond", "200"),
             ]);
     }
 

@@ -26,14 +26,14 @@ public sealed class WithoutScriptsTests(Chromium chromium, RunningApp app) : ICl
     public async Task The_page_stands_at_the_new_message_and_at_the_end_when_it_is_read_again()
     {
         await using var person = await BeginAsync("markdown");
-        await CompletedAsync(person);
+        await person.ReloadUntilCompletedAsync();
 
         await person.Message.FillAsync("list");
         await person.Send.ClickAsync();
 
         await Expect(person.Page).ToHaveURLAsync(new System.Text.RegularExpressions.Regex("#m-3$"));
         await Expect(person.Page.Locator("#m-3")).ToBeInViewportAsync();
-        await CompletedAsync(person);
+        await person.ReloadUntilCompletedAsync();
         await person.Page.GotoAsync(person.Page.Url.Split('#')[0]);
         await Expect(person.LastAnswer.Locator(".actions")).ToBeInViewportAsync();
     }
@@ -42,7 +42,7 @@ public sealed class WithoutScriptsTests(Chromium chromium, RunningApp app) : ICl
     public async Task The_current_conversation_is_marked_and_there_is_no_button_that_does_nothing()
     {
         await using var person = await BeginAsync("code");
-        await CompletedAsync(person);
+        await person.ReloadUntilCompletedAsync();
 
         await Expect(person.Page.Locator("#conversations a[aria-current=page]")).ToContainTextAsync("Code", new() { IgnoreCase = true });
         await Expect(person.Page.Locator(".md-code").First).ToBeVisibleAsync();
@@ -68,11 +68,5 @@ public sealed class WithoutScriptsTests(Chromium chromium, RunningApp app) : ICl
         await person.Send.ClickAsync();
         await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync(text);
         return person;
-    }
-
-    private static async Task CompletedAsync(Person person)
-    {
-        while (await person.LastAnswer.GetAttributeAsync("data-status") is not "completed")
-            await person.Page.ReloadAsync();
     }
 }

@@ -7,15 +7,19 @@ namespace SevenX42.Host.Tests.Chain;
 
 /// <summary>
 /// An answer of 2,000 words is written at 50 tokens a second while its reader's network fails at random moments; what the
-/// reader has in the end is what is stored, every time. By default everything goes ten times faster than life, tokens,
-/// outages and polls alike, and the provider sends five tokens at a time. At life's own speed and token by token:
-/// <code>CUT_RUNS_SPEED=1 dotnet test tests/SevenX42.Host.Tests --filter FullyQualifiedName~CutRunTests</code>
+/// reader has in the end is what is stored, every time. By default there are fewer runs, and everything goes ten times faster
+/// than life, tokens, outages and polls alike, and the provider sends five tokens at a time. All of them, and at life's own
+/// speed and token by token:
+/// <code>
+/// CUT_RUNS=200 dotnet test tests/SevenX42.Host.Tests --filter FullyQualifiedName~CutRunTests
+/// CUT_RUNS=200 CUT_RUNS_SPEED=1 dotnet test tests/SevenX42.Host.Tests --filter FullyQualifiedName~CutRunTests
+/// </code>
 /// </summary>
 [Collection(nameof(Alone))]
 public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper output)
 {
-    private const int Runs = 200;
-    private const int AtOnce = 40;
+    // So few at a time that the readers keep up with their answers at that speed.
+    private const int AtOnce = 20;
     private const int Documents = 8;
     private const int AnswerNumber = 2;
     private const int LogReaderEvery = 10;
@@ -24,8 +28,8 @@ public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper outpu
     // Four characters a token, as most tokenizers have it in English.
     private const int CharactersPerToken = 4;
 
-    private static readonly double Speed = double.Parse(
-        Environment.GetEnvironmentVariable("CUT_RUNS_SPEED") is { Length: > 0 } speed ? speed : "10", CultureInfo.InvariantCulture);
+    private static readonly int Runs = (int)Setting("CUT_RUNS", 60);
+    private static readonly double Speed = Setting("CUT_RUNS_SPEED", 10);
 
     private static readonly string[] Texts = [.. Enumerable.Range(0, Documents).Select(seed => MarkdownDocument.OfWords(2_000, seed))];
 
@@ -61,6 +65,9 @@ public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper outpu
         // Or it would be the store that is compared with itself.
         Assert.InRange(byDeltas, Runs / 2, Runs);
     }
+
+    private static double Setting(string variable, double otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? double.Parse(set, CultureInfo.InvariantCulture) : otherwise;
 
     private static Script Streamed(string text, int seed)
     {

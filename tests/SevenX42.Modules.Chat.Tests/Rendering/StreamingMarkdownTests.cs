@@ -1,5 +1,6 @@
 using CsCheck;
 using SevenX42.Modules.Chat.Rendering;
+using SevenX42.Testing;
 
 namespace SevenX42.Modules.Chat.Tests.Rendering;
 
@@ -40,7 +41,7 @@ public sealed class StreamingMarkdownTests
     public void What_a_client_has_assembled_equals_the_full_rendering_for_any_document_and_any_chunking() =>
         Gen.Select(Document, Gen.Int[1, 9].Array[1, 40], Gen.Int[1, 4]).Sample(
             (document, sizes, flushEvery) => Assert.Equal(Renderer.Render(document), Stream(document, sizes, flushEvery)),
-            iter: 4_000, threads: 2, print: t => System.Text.Json.JsonSerializer.Serialize(t, WithFields));
+            iter: Thoroughness.Of(1_500), threads: 2, print: t => System.Text.Json.JsonSerializer.Serialize(t, WithFields));
 
     [Fact]
     public void Nesting_without_end_is_shown_as_it_is_written() =>
@@ -100,7 +101,7 @@ public sealed class StreamingMarkdownTests
                 for (var i = 0; i < first.OpenBlock; i++)
                     Assert.Equal(first.BlockHtml(i), second.BlockHtml(i));
             },
-            iter: 2_000, threads: 2, print: t => System.Text.Json.JsonSerializer.Serialize(t, WithFields));
+            iter: Thoroughness.Of(700), threads: 2, print: t => System.Text.Json.JsonSerializer.Serialize(t, WithFields));
 
     [Fact]
     public void A_delta_never_splits_a_surrogate_pair()

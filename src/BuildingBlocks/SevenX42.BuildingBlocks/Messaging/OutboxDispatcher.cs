@@ -24,7 +24,7 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     private const int MaxAttempts = 10;
     private const int MaxErrorLength = 256;
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(5);
-    private static readonly TimeSpan InboxRetention = TimeSpan.FromDays(7);
+    private static readonly TimeSpan Retention = TimeSpan.FromDays(7);
 
     private readonly OutboxQueue<TContext> _queue;
     private readonly IServiceScopeFactory _scopes;
@@ -80,7 +80,7 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
 
                 if (_time.GetUtcNow() - lastSweep > TimeSpan.FromHours(1))
                 {
-                    await SweepInboxAsync(stoppingToken);
+                    await SweepAsync(stoppingToken);
                     lastSweep = _time.GetUtcNow();
                 }
             }
@@ -173,16 +173,20 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
             stoppingToken);
     }
 
-    private async Task SweepInboxAsync(CancellationToken stoppingToken)
+    private async Task SweepAsync(CancellationToken stoppingToken)
     {
-        // A batch at a time, for one statement would hold all its locks until its end; by the rows' places, because a batch of keys
-        // may be worth reading the whole table to the planner.
-        var sql = $$"""
-            DELETE FROM {{_inbox}} WHERE ctid = ANY (ARRAY(
-                SELECT ctid FROM {{_inbox}} WHERE handled_at < now() - {0} ORDER BY handled_at LIMIT {1} FOR UPDATE SKIP LOCKED))
-            """;
-        while (await ExecuteAsync(sql, [InboxRetention, SweepSize], stoppingToken) == SweepSize)
+        // What was given up is kept as long, for whoever looks for the cause, and no longer: it may hold people's words.
+        foreach (var (table, since) in ((string, string)[])[(_inbox, "handled_at"), (_outbox, "dead_lettered_at")])
         {
+            // A batch at a time, for one statement would hold all its locks until its end; by the rows' places, because a batch of
+            // keys may be worth reading the whole table to the planner.
+            var sql = $$"""
+                DELETE FROM {{table}} WHERE ctid = ANY (ARRAY(
+                    SELECT ctid FROM {{table}} WHERE {{since}} < now() - {0} ORDER BY {{since}} LIMIT {1} FOR UPDATE SKIP LOCKED))
+                """;
+            while (await ExecuteAsync(sql, [Retention, SweepSize], stoppingToken) == SweepSize)
+            {
+            }
         }
     }
 

@@ -41,6 +41,7 @@ public sealed class ChatModule : IModule
         services.AddSingleton<IChannelKind, UserChannel>();
         services.AddSingleton(new SidebarContent(typeof(Sidebar)));
         services.AddHostedService<ConversationPurge>();
+        services.AddHostedService<AbandonedAnswers>();
         services.AddIntegrationEventHandler<ConversationChanged, AnnounceConversationChange>();
         services.AddIntegrationEventHandler<ConversationChanged, StopDeletedAnswers>();
         services.AddIntegrationEventHandler<GenerationFinished, GenerationFinishedHandler>();

@@ -18,7 +18,8 @@ public interface IGenerationApi
     /// Asks a generation to stop; what it has written stays. The upstream request is closed within a second. Idempotent;
     /// also for a generation that is not known yet, which then never starts.
     /// </summary>
-    Task CancelAsync(Guid generationId, CancellationToken cancellationToken);
+    /// <returns>Whether it is known. If not, nobody tells of its end but who asked.</returns>
+    Task<bool> CancelAsync(Guid generationId, CancellationToken cancellationToken);
 
     /// <summary>
     /// The checkpoints of generations that have not finished or finished a moment ago; others are missing from the result.

@@ -140,4 +140,14 @@ internal sealed class Message
         (InputTokens, OutputTokens, DurationMilliseconds) = (inputTokens, outputTokens, milliseconds);
         return true;
     }
+
+    /// <summary>Ends with the text it had, without its generation.</summary>
+    /// <returns>Whether it had not ended yet, and that generation was its.</returns>
+    public bool Abandon(Guid generationId, MessageStatus status, string errorCode, string errorMessage)
+    {
+        if (GenerationId != generationId || Status != MessageStatus.Pending)
+            return false;
+        (Status, ErrorCode, ErrorMessage) = (status, errorCode, errorMessage);
+        return true;
+    }
 }

@@ -169,7 +169,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);
-            message.HasIndex(m => m.GenerationId);
+            message.HasIndex(m => m.GenerationId).HasFilter("status = 'Pending'").HasDatabaseName("ix_messages_pending");
         });
         modelBuilder.Entity<Owner>(owner =>
         {

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Text;
 using TextMateSharp.Grammars;
 using TextMateSharp.Registry;
@@ -28,12 +29,15 @@ internal sealed class CodeHighlighter
 
     private static readonly RegistryOptions Options = new(ThemeName.DarkPlus);
     private static readonly Registry Registry = new(Options);
-    private static readonly ConcurrentDictionary<string, IGrammar?> Grammars = new(StringComparer.OrdinalIgnoreCase);
+    private static readonly HashSet<string> Known = [.. Options.GetAvailableLanguages().Select(l => l.Id)];
+
+    // Of known languages alone: what a model writes behind a fence is kept nowhere.
+    private static readonly ConcurrentDictionary<string, IGrammar?> Grammars = new();
 
     // Grammars compile their rules while they tokenise, and are not made for two threads at once.
     private static readonly Lock Gate = new();
 
-    private readonly IGrammar? _grammar;
+    private IGrammar? _grammar;
     private IStateStack? _state;
     private int _lines;
 
@@ -44,7 +48,8 @@ internal sealed class CodeHighlighter
 
     /// <summary>A highlighter at the first line of a block.</summary>
     /// <param name="language">As written after the fence; unknown ones are not highlighted.</param>
-    public static CodeHighlighter For(string language) => new(language.Length > 30 ? null : Grammars.GetOrAdd(language, Load));
+    public static CodeHighlighter For(string language) =>
+        new(language.Length <= 30 && IdOf(language) is var id && Known.Contains(id) ? Grammars.GetOrAdd(id, Load) : null);
 
     /// <summary>The next line as HTML, without its line break.</summary>
     public string Next(string line)
@@ -64,8 +69,21 @@ internal sealed class CodeHighlighter
         if (_grammar is null || line.Length > LongestLine || _lines > MostLines)
             return CodeFrame.Escape(line);
         ITokenizeLineResult result;
+        TimeSpan elapsed;
         lock (Gate)
+        {
+            var started = Stopwatch.GetTimestamp();
             result = _grammar.TokenizeLine(new LineText(line), _state, LineLimit);
+            elapsed = Stopwatch.GetElapsedTime(started);
+        }
+
+        if (elapsed >= LineLimit)
+        {
+            // A line that its grammar can't come to terms with; the others wait for no second one.
+            _grammar = null;
+            return CodeFrame.Escape(line);
+        }
+
         state = result.RuleStack;
         var html = new StringBuilder(line.Length * 2);
         string? open = null;
@@ -107,30 +125,28 @@ internal sealed class CodeHighlighter
         return null;
     }
 
-    private static IGrammar? Load(string language)
+    private static string IdOf(string language) => language.ToLowerInvariant() switch
     {
-        var id = language.ToLowerInvariant() switch
-        {
-            "c#" or "cs" => "csharp",
-            "js" or "mjs" or "node" => "javascript",
-            "ts" => "typescript",
-            "py" => "python",
-            "sh" or "bash" or "shell" or "zsh" or "console" => "shellscript",
-            "yml" => "yaml",
-            "md" => "markdown",
-            "rb" => "ruby",
-            "rs" => "rust",
-            "golang" => "go",
-            "c++" => "cpp",
-            "f#" => "fsharp",
-            "ps1" or "pwsh" => "powershell",
-            "docker" => "dockerfile",
-            var other => other,
-        };
+        "c#" or "cs" => "csharp",
+        "js" or "mjs" or "node" => "javascript",
+        "ts" => "typescript",
+        "py" => "python",
+        "sh" or "bash" or "shell" or "zsh" or "console" => "shellscript",
+        "yml" => "yaml",
+        "md" => "markdown",
+        "rb" => "ruby",
+        "rs" => "rust",
+        "golang" => "go",
+        "c++" => "cpp",
+        "f#" => "fsharp",
+        "ps1" or "pwsh" => "powershell",
+        "docker" => "dockerfile",
+        var other => other,
+    };
+
+    private static IGrammar? Load(string id)
+    {
         lock (Gate)
-        {
-            var scope = Options.GetAvailableLanguages().Any(l => l.Id == id) ? Options.GetScopeByLanguageId(id) : null;
-            return scope is null ? null : Registry.LoadGrammar(scope);
-        }
+            return Options.GetScopeByLanguageId(id) is { } scope ? Registry.LoadGrammar(scope) : null;
     }
 }

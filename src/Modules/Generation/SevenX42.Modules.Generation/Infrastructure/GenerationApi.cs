@@ -20,10 +20,11 @@ internal sealed class GenerationApi(IServiceScopeFactory scopes, ProviderRegistr
         return providers.Infos;
     }
 
-    public async Task CancelAsync(Guid generationId, CancellationToken cancellationToken)
+    public async Task<bool> CancelAsync(Guid generationId, CancellationToken cancellationToken)
     {
         await using var scope = scopes.CreateAsyncScope();
-        await scope.ServiceProvider.GetRequiredService<ISender>().Send(new CancelGeneration(generationId), cancellationToken);
+        var result = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new CancelGeneration(generationId), cancellationToken);
+        return result.Value;
     }
 
     public async Task<IReadOnlyDictionary<Guid, GenerationCheckpoint>> GetCheckpointsAsync(

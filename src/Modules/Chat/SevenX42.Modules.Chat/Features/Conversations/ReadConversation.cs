@@ -62,5 +62,5 @@ public sealed record ConversationVm(IReadOnlyList<ModelInfo> Models, SettingsVm?
     public string Title => Settings?.Title ?? "New chat";
 
     /// <summary>The model that answers next.</summary>
-    public ModelInfo? Model => SettingsVm.Offered(Models, Settings?.ModelId ?? LastModel);
+    public ModelInfo? Model => Settings is null ? Models.FirstOrDefault(m => m.Id == LastModel) ?? SettingsVm.First(Models) : Settings.Model;
 }

@@ -52,9 +52,14 @@ internal static class ReadSettingsEndpoint
 public sealed record SettingsVm(Guid Id, string Title, string ModelId, string Instructions, bool IsPinned, IReadOnlyList<ModelInfo> Models)
 {
     /// <summary>The model that answers next.</summary>
-    public ModelInfo? Model => Offered(Models, ModelId);
+    /// <remarks>
+    /// One that is not available now is named all the same, without an id: what is meant for it goes to no other model, which
+    /// may be elsewhere and cost money, unless the person says so.
+    /// </remarks>
+    public ModelInfo? Model => ModelId.Length == 0
+        ? First(Models)
+        : Models.FirstOrDefault(m => m.Id == ModelId) ?? new ModelInfo("", $"{ModelId[(ModelId.IndexOf('/') + 1)..]} (not available)", "", 0, false);
 
-    /// <summary>The model with this id, or the first there is when it is gone.</summary>
-    internal static ModelInfo? Offered(IReadOnlyList<ModelInfo> models, string id) =>
-        models.FirstOrDefault(m => m.Id == id) ?? (models.Count > 0 ? models[0] : null);
+    /// <summary>The model that answers where nobody chose one.</summary>
+    internal static ModelInfo? First(IReadOnlyList<ModelInfo> models) => models.Count > 0 ? models[0] : null;
 }

@@ -16,15 +16,15 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
     // No branch that a model's window holds is longer.
     private const int LongestBranch = 10_000;
 
-    /// <summary>The model a person asked for, the conversation's, or the first there is.</summary>
+    /// <summary>The model a person asked for, or the conversation's; the first there is only where nobody ever chose one.</summary>
     public async Task<Result<ModelInfo>> ChooseModelAsync(string? wanted, Conversation? conversation, CancellationToken cancellationToken)
     {
         var models = await generation.GetModelsAsync(cancellationToken);
         var id = string.IsNullOrEmpty(wanted) ? conversation?.Model ?? "" : wanted;
         if (models.FirstOrDefault(m => m.Id == id) is { } model)
             return model;
-        if (id.Length > 0 && !string.IsNullOrEmpty(wanted))
-            return Error.Invalid("unknown_model", $"The model {id} is not there any more. Choose another one.", "model");
+        if (id.Length > 0)
+            return Error.Invalid("unknown_model", $"The model {id} is not available now. Choose another one.", "model");
         return models.Count > 0
             ? models[0]
             : Error.Unavailable("no_model", "No model is there. Connect one, or switch the demo model on.");

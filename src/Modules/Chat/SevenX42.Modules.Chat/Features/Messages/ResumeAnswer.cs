@@ -6,10 +6,13 @@ using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
-/// <summary>Takes up an answer that did not come to its end: continues its text (Continue), or begins it again (Retry).</summary>
+/// <summary>
+/// Takes up an answer that did not come to its end: continues its text (Continue), or begins it again (Retry), beside the text
+/// it has, if any, which is kept as a sibling: the second attempt may come to less.
+/// </summary>
 internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText, string? Model) : IChatCommand;
 
-internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
+internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
     : IRequestHandler<ResumeAnswer, Result>
 {
     public async Task<Result> Handle(ResumeAnswer request, CancellationToken cancellationToken)
@@ -24,9 +27,20 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
             return Result.Success;
         if (answer.Status is MessageStatus.Completed)
             return Error.Conflict("answer_complete", "This answer is complete. Regenerate it to get another one.");
+        var begins = !request.KeepText && answer.Content.Length > 0;
+        // What a second click finds: the first one's answer is being written.
+        if (begins && await context.Messages.AnyAsync(m => m.ParentId == answer.ParentId && m.Status == MessageStatus.Pending, cancellationToken))
+            return Result.Success;
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
+        if (begins && answer.ParentId is { } questionId)
+        {
+            var now = time.GetUtcNow();
+            answer = Message.Answer(Guid.CreateVersion7(now), conversation, questionId, now);
+            context.Messages.Add(answer);
+        }
+
         await answers.RequestAsync(conversation, answer, question: null, model.Value, request.KeepText, cancellationToken);
         return Result.Success;
     }

@@ -4,15 +4,20 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Contracts.Generation;
 using SevenX42.Http;
+using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
-/// <summary>Stops an answer; what it has written stays. Stopping what has ended already is no error.</summary>
+/// <summary>
+/// Stops an answer; what it has written stays. Stopping what has ended already is no error. One whose request has not got
+/// through to a worker yet ends here and now: of its end nobody else would tell before the request does get through, if ever.
+/// </summary>
 internal sealed record StopAnswer(Guid ConversationId, Guid AnswerId) : IChatCommand;
 
-internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi generation, ICurrentUser user)
+internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi generation, ICurrentUser user, TimeProvider time)
     : IRequestHandler<StopAnswer, Result>
 {
     public async Task<Result> Handle(StopAnswer request, CancellationToken cancellationToken)
@@ -24,7 +29,12 @@ internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi ge
         if (answer is not { Status: MessageStatus.Pending, GenerationId: { } generationId })
             return Result.Success;
         Activity.Current?.SetTag(RequestTags.Generation, generationId);
-        await generation.CancelAsync(generationId, cancellationToken);
+        if (await generation.CancelAsync(generationId, cancellationToken)
+            || await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            return Result.Success;
+        var waiting = await context.Messages.SingleAsync(m => m.Id == answer.Id, cancellationToken);
+        if (waiting.Abandon(generationId, MessageStatus.Stopped, "", ""))
+            context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, waiting.Number, time.GetUtcNow()));
         return Result.Success;
     }
 }

@@ -273,7 +273,8 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasName("pk_messages");
 
                     b.HasIndex("GenerationId")
-                        .HasDatabaseName("ix_messages_generation_id");
+                        .HasDatabaseName("ix_messages_pending")
+                        .HasFilter("status = 'Pending'");
 
                     b.HasIndex("ParentId")
                         .HasDatabaseName("ix_messages_parent_id");
