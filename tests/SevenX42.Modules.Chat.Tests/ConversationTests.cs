@@ -114,6 +114,23 @@ public sealed class ConversationTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_conversation_is_watched_by_its_one_name_and_by_nobody_else()
+    {
+        var id = await _browser.BeginAsync("Hello");
+        using var stranger = new ChatBrowser(_app);
+        await stranger.BeginAsync("I am somebody else");
+        await using var mine = await RealtimeClient.ConnectAsync(_app.Address, await _browser.RealtimeTokenAsync());
+        await using var other = await RealtimeClient.ConnectAsync(_app.Address, await stranger.RealtimeTokenAsync());
+
+        await mine.SubscribedAsync($"conversation/{id:D}");
+        foreach (var (client, channel) in ((RealtimeClient, string)[])[(mine, $"conversation/{id.ToString("D").ToUpperInvariant()}"), (other, $"conversation/{id:D}")])
+        {
+            await client.SubscribeAsync(channel);
+            await client.NextAsync("denied");
+        }
+    }
+
+    [Fact]
     public async Task A_stranger_finds_nothing_of_a_conversation()
     {
         var id = await _browser.BeginAsync("Secret");

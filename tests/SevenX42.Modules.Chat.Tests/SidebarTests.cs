@@ -53,6 +53,14 @@ public sealed class SidebarTests(PostgresServer postgres)
         Assert.Equal(61, all.Distinct().Count());
         Assert.Equal(61, all.Count);
         Assert.Null(rest.QuerySelector("[hx-trigger^=revealed]"));
+
+        // Without scripts it is a link, to a page.
+        using var followed = new HttpRequestMessage(HttpMethod.Get, first.QuerySelector("[hx-trigger^=revealed] a")!.GetAttribute("href"));
+        followed.Headers.Accept.ParseAdd("text/html");
+        using var response = await browser.SendAsync(followed);
+        var page = new HtmlParser().ParseDocument(await response.Content.ReadAsStringAsync(TestContext.Current.CancellationToken));
+        Assert.Equal("Older conversations", page.QuerySelector("main h1")!.TextContent);
+        Assert.Equal(Links(rest), Links(page.QuerySelector("main")!));
     }
 
     [Fact]

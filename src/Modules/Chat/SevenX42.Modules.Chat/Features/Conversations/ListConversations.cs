@@ -86,7 +86,11 @@ internal static class ListConversationsEndpoint
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
-        return after is null ? Html.Fragment<ConversationList>(parameters) : Html.Fragment<ConversationGroups>(parameters);
+        if (after is null)
+            return Html.Fragment<ConversationList>(parameters);
+        return http.Request.WantsPage()
+            ? Html.Page<OlderConversations>("Older conversations", parameters)
+            : Html.Fragment<ConversationGroups>(parameters);
     }
 }
 

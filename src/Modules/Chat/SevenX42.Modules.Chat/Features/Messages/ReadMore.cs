@@ -21,9 +21,10 @@ internal sealed class ReadMoreHandler(ChatDbContext context, MessageViews views,
 
     public async Task<Result<TranscriptVm>> Handle(ReadMore request, CancellationToken cancellationToken)
     {
-        var position = await live.GetPositionAsync(request.ConversationId, cancellationToken);
         if (!await context.Conversations.AnyAsync(c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId && c.DeletedAt == null, cancellationToken))
             return Error.NotFound("This conversation does not exist, or it is not yours.");
+        // Before the messages: what happens from here on comes over the channel.
+        var position = await live.GetPositionAsync(request.ConversationId, cancellationToken);
         var messages = request is { After: { } number, LeafId: { } leafId }
             ? await ReadAfterAsync(request.ConversationId, number, leafId, cancellationToken)
             : await ReadBeforeAsync(request.ConversationId, request.Before ?? Guid.Empty, cancellationToken);

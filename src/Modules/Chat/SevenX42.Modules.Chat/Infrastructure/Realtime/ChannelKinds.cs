@@ -17,7 +17,8 @@ internal sealed class ConversationChannel(IServiceScopeFactory scopes, MarkdownR
 
     public async ValueTask<bool> MaySubscribeAsync(Guid userId, string channel, CancellationToken cancellationToken)
     {
-        if (!Guid.TryParseExact(channel.AsSpan(Prefix.Length), "D", out var id))
+        // By its one name: under every other spelling there would be a log and a feed of its own.
+        if (!Guid.TryParseExact(channel.AsSpan(Prefix.Length), "D", out var id) || channel != Channels.OfConversation(id))
             return false;
         if (_owners.TryGetValue(id, out Guid owner))
             return owner == userId;
