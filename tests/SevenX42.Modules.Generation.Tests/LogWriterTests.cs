@@ -59,7 +59,7 @@ public sealed class LogWriterTests
     private LogWriter Write(Action refused)
     {
         var job = new ClaimedJob(
-            Guid.Empty, Guid.Empty, Guid.Empty, Guid.Empty, "answer", "conversation/1", "2", "demo", "demo/demo", [], [], "", 1, 0, false, "", "",
+            Guid.Empty, Guid.Empty, Guid.Empty, Guid.Empty, "answer", "conversation/1", "2", "demo", "demo/demo", [], [], "", "", 1, 0, false, "", "",
             TimeSpan.Zero);
         return new LogWriter(_log, job, _transcript, refused, _time, NullLogger.Instance);
     }

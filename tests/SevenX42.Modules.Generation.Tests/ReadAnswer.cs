@@ -30,7 +30,7 @@ internal sealed record ReadAnswer(
 
     public static ReadAnswer Fold(AnswerRequested request, IEnumerable<ChannelEvent> log)
     {
-        var (text, reasoning) = (request.Prefix, "");
+        var (text, reasoning) = (request.Prefix, request.ReasoningPrefix);
         GenerationEvents.DoneData? done = null;
         var own = log.Where(e => JsonDocument.Parse(e.Data).RootElement.GetProperty("g").GetGuid() == request.GenerationId).ToList();
         foreach (var e in own)

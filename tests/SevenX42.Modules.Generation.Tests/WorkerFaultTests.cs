@@ -37,7 +37,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData(false)]
     public async Task Fault_1_a_worker_that_dies_is_replaced_and_the_reader_sees_whether_the_answer_goes_on_or_begins_again(bool continues)
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         await using var network = new Frozen(_database);
         await using var dead = await StartAsync(network.ConnectionString, network.Wrap(log), [.. ShortLease, Continues(continues)]);
         _server.Enqueue("m", Script.Stream.Role().Say("One, ", "two, ").Until(_gate.Task).Say("NEVER READ"));
@@ -65,7 +65,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task Fault_3_a_worker_that_slept_beyond_its_lease_writes_nothing_more()
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         await using var network = new Frozen(_database);
         await using var sleeper = await StartAsync(network.ConnectionString, network.Wrap(log), ShortLease);
         _server.Enqueue("m", Script.Stream.Role().Say("Old ").Until(_gate.Task).Say("and late").Finish().Done());
@@ -115,7 +115,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData(-10)]
     public async Task Fault_12_a_worker_whose_clock_is_wrong_steals_nothing_and_loses_nothing(int minutes)
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         await using var right = await StartAsync(_database, log, ShortLease);
         _server.Script("m", Script.Stream.Role().Say("Mine, ").Until(_gate.Task).Say("all mine.").Finish().Done());
         var request = await right.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
@@ -167,7 +167,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData(true, true)]
     public async Task Fault_18_stop_closes_the_upstream_request_within_a_second_whoever_presses_it(bool afterText, bool elsewhere)
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         await using var worker = await StartAsync(_database, log, []);
         await using var web = elsewhere
             ? await StartAsync(_database, log, [], services => services.AddSingleton(new AppRoleContext(AppRole.Web)))
@@ -195,7 +195,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task Fault_18_stop_is_heard_within_seconds_when_signals_between_processes_are_lost()
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         await using var worker = await StartAsync(_database, log, [("Generation:Heartbeat", "00:00:00.5")]);
         _server.Script("m", Script.Stream.Say("Kept").Hang());
         var request = await worker.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
@@ -269,7 +269,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData(false)]
     public async Task A_graceful_stop_hands_over_at_once_without_counting_as_a_failure(bool continues)
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         var leaving = await StartAsync(_database, log, [Continues(continues)]);
         _server.Enqueue("m", Script.Stream.Role().Say("One, ", "two, ").Hang());
         _server.Script("m", Script.Answer(continues ? "three." : "One, two, three."));
@@ -289,7 +289,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_drain_time_lets_short_answers_end()
     {
-        var host = await StartAsync(_database, await SharedLogAsync(), [("Generation:DrainTime", "00:00:20")]);
+        var host = await StartAsync(_database, SharedLog(), [("Generation:DrainTime", "00:00:20")]);
         _server.Script("m", Script.Stream.Say("Almost ").Until(_gate.Task).Say("there.").Finish().Done());
         var request = await host.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
         await host.UntilReadAsync(request, r => r.Text.Length > 0, "the first token is read");
@@ -304,7 +304,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_worker_of_the_same_name_frees_at_once_what_its_last_life_left()
     {
-        var log = await SharedLogAsync();
+        var log = SharedLog();
         await using var network = new Frozen(_database);
         (string, string)[] settings =
             [("Generation:WorkerId", "one"), ("Generation:Lease", "01:00:00"), ("Generation:CheckpointInterval", "00:00:00.1"), Continues(true)];
@@ -326,7 +326,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData(true)]
     public async Task A_log_that_is_away_at_times_has_everything_once_in_the_end(bool writesAllTheSame)
     {
-        var log = new FlakyLog(await SharedLogAsync(), n => n % 3 == 1, _ => writesAllTheSame);
+        var log = new FlakyLog(SharedLog(), n => n % 3 == 1, _ => writesAllTheSame);
         await using var host = await StartAsync(_database, log, []);
         _server.Script("m", Script.Answer("Every word of this arrives, and every word of it once.", 7, TimeSpan.FromMilliseconds(25)));
         var request = GenerationHost.Request(model: "scripted/m");
@@ -354,7 +354,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     public async Task An_end_that_was_stored_and_not_announced_is_announced_by_the_sweeper()
     {
         // The log breaks for good when the text is complete, and comes back after the process that knew it is gone.
-        var shared = await SharedLogAsync();
+        var shared = SharedLog();
         var away = false;
         var host = await StartAsync(_database, new FlakyLog(shared, _ => Volatile.Read(ref away), _ => false), []);
         _server.Script("m", Script.Stream.Say("Stored ").Until(_gate.Task).Say("but untold.").Finish().Done());
@@ -439,14 +439,14 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal("The beginning".Length, read.Deltas.First().Offset);
     }
 
-    private static (string, string) Continues(bool yes) => ("ContinuesAssistantMessage", yes ? "true" : "false");
-
-    private static Task<IChannelLog> SharedLogAsync()
+    internal static IChannelLog SharedLog()
     {
         var services = new ServiceCollection().AddLogging();
         services.AddSingleton<Microsoft.Extensions.Configuration.IConfiguration>(new Microsoft.Extensions.Configuration.ConfigurationBuilder().Build());
-        return Task.FromResult(services.AddMemoryChannelLog().BuildServiceProvider().GetRequiredService<IChannelLog>());
+        return services.AddMemoryChannelLog().BuildServiceProvider().GetRequiredService<IChannelLog>();
     }
+
+    private static (string, string) Continues(bool yes) => ("ContinuesAssistantMessage", yes ? "true" : "false");
 
     private Task<GenerationHost> StartAsync(
         string connectionString, IChannelLog? log, (string, string)[] settings, Action<IServiceCollection>? services = null) =>

@@ -16,6 +16,7 @@ namespace SevenX42.Contracts.Chat;
 /// <param name="Roles">Role of each message: <c>system</c>, <c>user</c> or <c>assistant</c>.</param>
 /// <param name="Contents">Text of each message, markdown; as many as <paramref name="Roles"/>.</param>
 /// <param name="Prefix">Text the answer already has and that is to be continued; empty to begin at the beginning.</param>
+/// <param name="ReasoningPrefix">Reasoning the answer already has; what comes is put behind it.</param>
 [EventName("chat.answer-requested.v1")]
 public sealed record AnswerRequested(
     Guid EventId,
@@ -29,7 +30,8 @@ public sealed record AnswerRequested(
     string Model,
     IReadOnlyList<string> Roles,
     IReadOnlyList<string> Contents,
-    string Prefix) : IIntegrationEvent;
+    string Prefix,
+    string ReasoningPrefix = "") : IIntegrationEvent;
 
 /// <summary>A conversation was deleted for good (its time to undo is over).</summary>
 /// <param name="EventId">Unique id of this occurrence.</param>

@@ -80,9 +80,9 @@ public static class GenerationStatus
     /// <summary>Final: somebody stopped it.</summary>
     public const string Stopped = "stopped";
 
-    /// <summary>Final: it broke off after text had come; the text is kept and can be continued.</summary>
+    /// <summary>Final: it broke off, and there is text, of its own or of before; the text is kept and can be continued.</summary>
     public const string Interrupted = "interrupted";
 
-    /// <summary>Final: an error, or three attempts that died, before any text.</summary>
+    /// <summary>Final: an error, or three attempts that died, and there is no text at all.</summary>
     public const string Failed = "failed";
 }

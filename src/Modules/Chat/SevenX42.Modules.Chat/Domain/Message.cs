@@ -117,7 +117,7 @@ internal sealed class Message
     {
         (GenerationId, Model, OmittedMessages, Status, ErrorCode, ErrorMessage) = (generationId, model, omitted, MessageStatus.Pending, "", "");
         if (!keepText)
-            (Content, Reasoning, Tokens) = ("", "", 0);
+            (Content, Reasoning, Tokens, InputTokens, OutputTokens, DurationMilliseconds) = ("", "", 0, 0, 0, 0);
     }
 
     /// <summary>Takes the end of its generation; of another, older one it takes nothing.</summary>
@@ -137,7 +137,10 @@ internal sealed class Message
         if (GenerationId != generationId || Status != MessageStatus.Pending)
             return false;
         (Status, Content, Tokens, Reasoning, ErrorCode, ErrorMessage) = (status, text, tokens, reasoning, errorCode, errorMessage);
-        (InputTokens, OutputTokens, DurationMilliseconds) = (inputTokens, outputTokens, milliseconds);
+
+        // What a continued answer cost is the sum of its parts.
+        (InputTokens, OutputTokens, DurationMilliseconds) =
+            (InputTokens + inputTokens, OutputTokens + outputTokens, DurationMilliseconds + milliseconds);
         return true;
     }
 

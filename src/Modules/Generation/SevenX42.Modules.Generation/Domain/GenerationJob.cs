@@ -35,6 +35,9 @@ internal sealed class GenerationJob
     /// <summary>Text the answer began with.</summary>
     public required string Prefix { get; init; }
 
+    /// <summary>Reasoning it began with.</summary>
+    public string ReasoningPrefix { get; init; } = "";
+
     public required string Status { get; set; }
 
     /// <summary>Grows with every claim; the fence of everything the claimant writes.</summary>
@@ -90,6 +93,14 @@ internal sealed class CancelledGeneration
 
 /// <summary>That a user is no more; what was still on its way from them is not begun. Stays for ever, and is nothing but this id.</summary>
 internal sealed class DeletedUser
+{
+    public required Guid Id { get; init; }
+
+    public DateTimeOffset DeletedAt { get; private set; }
+}
+
+/// <summary>That a conversation is no more; the same, for as long as something of it may still be on its way.</summary>
+internal sealed class DeletedConversation
 {
     public required Guid Id { get; init; }
 

@@ -16,6 +16,8 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
 
     public DbSet<DeletedUser> DeletedUsers => Set<DeletedUser>();
 
+    public DbSet<DeletedConversation> DeletedConversations => Set<DeletedConversation>();
+
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {
         modelBuilder.HasDefaultSchema(GenerationModule.Schema);
@@ -29,6 +31,7 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
             job.Property(j => j.Subject).HasMaxLength(64);
             job.Property(j => j.Provider).HasMaxLength(128);
             job.Property(j => j.Model).HasMaxLength(512);
+            job.Property(j => j.ReasoningPrefix).HasDefaultValue("");
             job.Property(j => j.Status).HasMaxLength(16);
             job.Property(j => j.WorkerId).HasMaxLength(128);
             job.Property(j => j.ErrorCode).HasMaxLength(64);
@@ -66,6 +69,14 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
             deleted.HasKey(u => u.Id);
             deleted.Property(u => u.Id).ValueGeneratedNever();
             deleted.Property(u => u.DeletedAt).HasDefaultValueSql("now()");
+        });
+        modelBuilder.Entity<DeletedConversation>(deleted =>
+        {
+            deleted.ToTable("deleted_conversations");
+            deleted.HasKey(c => c.Id);
+            deleted.Property(c => c.Id).ValueGeneratedNever();
+            deleted.Property(c => c.DeletedAt).HasDefaultValueSql("now()");
+            deleted.HasIndex(c => c.DeletedAt);
         });
         modelBuilder.AddMessaging();
     }

@@ -31,14 +31,14 @@ internal sealed class AnswerRequestedHandler(
         // PostgreSQL can't hold every text that JSON can.
         string[] contents = [.. e.Contents.Select(StreamedText.Clean)];
         string[] roles = [.. e.Roles];
-        var prefix = StreamedText.Clean(e.Prefix);
+        var (prefix, reasoningPrefix) = (StreamedText.Clean(e.Prefix), StreamedText.Clean(e.ReasoningPrefix));
         var before = await Context.Database.SqlQuery<int>($"""
             WITH inserted AS (
                 INSERT INTO generation.jobs (id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles,
-                    contents, prefix, status, attempt, crashes, cancel_requested, queue_position, error_code, error_message,
+                    contents, prefix, reasoning_prefix, status, attempt, crashes, cancel_requested, queue_position, error_code, error_message,
                     input_tokens, output_tokens, announced)
                 SELECT {e.GenerationId}, {e.AnswerId}, {e.ConversationId}, {e.UserId}, {e.Purpose}, {e.Channel}, {e.Subject}, {provider},
-                    {e.Model}, {roles}, {contents}, {prefix}, 'queued', 0, 0, false, 0, '', '', 0, 0, false
+                    {e.Model}, {roles}, {contents}, {prefix}, {reasoningPrefix}, 'queued', 0, 0, false, 0, '', '', 0, 0, false
                 WHERE NOT EXISTS (SELECT FROM generation.deleted_users WHERE id = {e.UserId})
                 ON CONFLICT DO NOTHING RETURNING id)
             SELECT (SELECT count(*) FROM generation.jobs WHERE status = 'queued' AND provider = {provider})::int AS "Value",

@@ -58,6 +58,7 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             branch.AddRange(await context.MeasureBranchAsync(conversation.Id, above, LongestBranch, cancellationToken));
         branch.Reverse();
         var prefix = keepText ? answer.Content : "";
+        var reasoning = prefix.Length > 0 ? answer.Reasoning : "";
         var fixedTokens = keepText && answer.Tokens is > 0 and var counted ? counted : TokenCounter.Count(prefix);
         if (conversation.Instructions.Length > 0)
             fixedTokens += TokenCounter.Count(conversation.Instructions) + ContextBuilder.TokensPerMessage;
@@ -80,7 +81,8 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             model.Id,
             [.. messages.Select(m => m.Role)],
             [.. messages.Select(m => m.Text)],
-            prefix));
+            prefix,
+            reasoning));
         Activity.Current?.SetTag(RequestTags.Conversation, conversation.Id).SetTag(RequestTags.Generation, generationId);
         conversation.Show(answer.Id);
         conversation.Touch(time.GetUtcNow());

@@ -20,7 +20,7 @@ internal sealed class GetCheckpointsHandler(GenerationDbContext context)
         return await context.Jobs
             .Where(j => ids.Contains(j.Id) && (j.FinishedAt == null || j.Text != null))
             .Select(j => new GenerationCheckpoint(
-                j.Id, j.Status, j.Attempt, j.Text ?? j.Prefix, j.Reasoning ?? "", j.QueuePosition))
+                j.Id, j.Status, j.Attempt, j.Text ?? j.Prefix, j.Reasoning ?? j.ReasoningPrefix, j.QueuePosition))
             .ToDictionaryAsync(c => c.GenerationId, cancellationToken);
     }
 }

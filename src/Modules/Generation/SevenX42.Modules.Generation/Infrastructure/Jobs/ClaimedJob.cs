@@ -3,6 +3,7 @@ namespace SevenX42.Modules.Generation.Infrastructure.Jobs;
 /// <summary>A job as its claimant sees it.</summary>
 /// <param name="Attempt">The claim's number: the fence of everything the claimant writes.</param>
 /// <param name="Text">The text at the last checkpoint, prefix included.</param>
+/// <param name="Reasoning">The reasoning at the last checkpoint, its prefix included.</param>
 internal sealed record ClaimedJob(
     Guid Id,
     Guid AnswerId,
@@ -16,6 +17,7 @@ internal sealed record ClaimedJob(
     string[] Roles,
     string[] Contents,
     string Prefix,
+    string ReasoningPrefix,
     int Attempt,
     int Crashes,
     bool CancelRequested,

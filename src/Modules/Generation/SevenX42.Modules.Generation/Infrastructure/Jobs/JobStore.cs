@@ -82,9 +82,9 @@ internal sealed class JobStore(
                 lease_until = clock_timestamp() + $5, claimed_at = coalesce(claimed_at, clock_timestamp())
             FROM free WHERE j.id = free.id
             RETURNING j.id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles, contents, prefix,
-                attempt, crashes,
+                reasoning_prefix, attempt, crashes,
                 cancel_requested OR coalesce((SELECT true FROM generation.cancelled_generations c WHERE c.id = j.id), false),
-                coalesce(text, prefix), coalesce(reasoning, ''), clock_timestamp() - created_at
+                coalesce(text, prefix), coalesce(reasoning, reasoning_prefix), clock_timestamp() - created_at
             """)
         {
             Parameters =
@@ -104,8 +104,8 @@ internal sealed class JobStore(
             claimed.Add(new ClaimedJob(
                 reader.GetGuid(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetGuid(3), reader.GetString(4), reader.GetString(5),
                 reader.GetString(6), reader.GetString(7), reader.GetString(8), reader.GetFieldValue<string[]>(9),
-                reader.GetFieldValue<string[]>(10), reader.GetString(11), reader.GetInt32(12), reader.GetInt32(13),
-                reader.GetBoolean(14), reader.GetString(15), reader.GetString(16), reader.GetTimeSpan(17)));
+                reader.GetFieldValue<string[]>(10), reader.GetString(11), reader.GetString(12), reader.GetInt32(13), reader.GetInt32(14),
+                reader.GetBoolean(15), reader.GetString(16), reader.GetString(17), reader.GetTimeSpan(18)));
         }
 
         return claimed;
@@ -180,8 +180,8 @@ internal sealed class JobStore(
         var context = scope.ServiceProvider.GetRequiredService<GenerationDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
         var stopped = await context.Database.ExecuteSqlAsync($"""
-            UPDATE generation.jobs SET status = 'stopped', text = coalesce(text, prefix), finished_at = clock_timestamp(),
-                roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = channel = ''
+            UPDATE generation.jobs SET status = 'stopped', text = coalesce(text, prefix), reasoning = coalesce(reasoning, reasoning_prefix),
+                finished_at = clock_timestamp(), roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = channel = ''
             WHERE id = {id} AND status = 'queued'
             """, cancellationToken);
         if (stopped == 0)
@@ -304,7 +304,7 @@ internal sealed class JobStore(
     {
         await using var batch = _database.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand("""
-            UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = ''
+            UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = '', reasoning_prefix = ''
             WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM generation.jobs WHERE finished_at < now() - $1 AND text IS NOT NULL
                 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))

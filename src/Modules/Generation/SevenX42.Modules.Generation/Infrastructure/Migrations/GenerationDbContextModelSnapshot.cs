@@ -122,6 +122,27 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.ToTable("cancelled_generations", "generation");
                 });
 
+            modelBuilder.Entity("SevenX42.Modules.Generation.Domain.DeletedConversation", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTimeOffset>("DeletedAt")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("deleted_at")
+                        .HasDefaultValueSql("now()");
+
+                    b.HasKey("Id")
+                        .HasName("pk_deleted_conversations");
+
+                    b.HasIndex("DeletedAt")
+                        .HasDatabaseName("ix_deleted_conversations_deleted_at");
+
+                    b.ToTable("deleted_conversations", "generation");
+                });
+
             modelBuilder.Entity("SevenX42.Modules.Generation.Domain.DeletedUser", b =>
                 {
                     b.Property<Guid>("Id")
@@ -254,6 +275,13 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.Property<string>("Reasoning")
                         .HasColumnType("text")
                         .HasColumnName("reasoning");
+
+                    b.Property<string>("ReasoningPrefix")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("text")
+                        .HasDefaultValue("")
+                        .HasColumnName("reasoning_prefix");
 
                     b.PrimitiveCollection<string[]>("Roles")
                         .IsRequired()

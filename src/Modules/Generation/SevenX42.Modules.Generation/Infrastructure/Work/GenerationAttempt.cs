@@ -191,7 +191,7 @@ internal sealed partial class GenerationAttempt
     {
         var limits = provider.Limits;
         var titleLength = 0;
-        var begun = false;
+        var (begun, hasThought) = (false, false);
         ChatFinishReason? finish = null;
 
         // What the answer already has is continued if the provider can; else the answer begins again, behind its prefix.
@@ -227,6 +227,10 @@ internal sealed partial class GenerationAttempt
                         silence.Set(limits.Idle);
                     }
 
+                    // A paragraph of its own behind what was thought before.
+                    if (isReasoning && !hasThought && _transcript.Snapshot().Reasoning.Length > 0)
+                        text = "\n\n" + text;
+                    hasThought |= isReasoning;
                     var length = isReasoning ? _transcript.AppendReasoning(text) : _transcript.AppendText(text);
                     writer.Wake();
                     silence.Postpone(limits.Idle);
@@ -268,26 +272,33 @@ internal sealed partial class GenerationAttempt
             return (EndOf(stopped, provider), null);
         if (finish is null)
             return begun ? (Broken(Failures.StreamBroken(provider.Name)), null) : (null, Failures.StreamBroken(provider.Name));
-        return (EndOf(finish.Value, provider), null);
+        return (EndOf(finish.Value, provider, written, begun), null);
     }
 
     /// <summary>The first token of this attempt is here.</summary>
     private void Begin(string written, string provider)
     {
-        // Until now the reader kept what an earlier attempt had written; it is void only now that there is something new.
-        if (written.Length != Job.Text.Length || (written.Length == 0 && Job.Reasoning.Length > 0))
-            _transcript.Start(Job.Attempt, written.Length, 0);
+        // Until now the reader kept what an earlier attempt had written; it is void only now that there is something new. So is
+        // what was thought when no text had come of it: the model knows nothing of that and thinks again.
+        var again = written.Length != Job.Text.Length || Job.Text.Length == Job.Prefix.Length;
+        if (again && (written.Length != Job.Text.Length || Job.Reasoning.Length > Job.ReasoningPrefix.Length))
+            _transcript.Start(Job.Attempt, written.Length, Job.ReasoningPrefix.Length);
         _services.Metrics.FirstToken(provider, _time.GetElapsedTime(_started));
     }
 
-    private End EndOf(ChatFinishReason finish, IModelProvider provider)
+    private End EndOf(ChatFinishReason finish, IModelProvider provider, string written, bool begun)
     {
         if (finish == ChatFinishReason.Length)
             return Broken(Failures.LengthLimit);
         if (finish == ChatFinishReason.ContentFilter)
             return Broken(Failures.ContentFilter(provider.Name));
-        return _transcript.Snapshot().Text.AsSpan().Trim().IsEmpty
-            ? new End(GenerationStatus.Failed, Failures.EmptyAnswer(ModelId.Parse(Job.Model).Model))
+
+        // What others wrote before is no answer of this attempt, unless the model has been given it as its own beginning: then to
+        // add nothing is to say that it is complete.
+        var text = _transcript.Snapshot().Text.AsSpan();
+        var answer = provider.ContinuesAssistantMessage ? text : begun ? text[written.Length..] : "";
+        return answer.IsWhiteSpace()
+            ? Broken(Failures.EmptyAnswer(ModelId.Parse(Job.Model).Model))
             : new End(GenerationStatus.Completed, null);
     }
 
@@ -304,7 +315,7 @@ internal sealed partial class GenerationAttempt
 
     /// <summary>Interrupted when there is text to keep, else failed.</summary>
     private End Broken(GenerationFailure failure) => new(
-        _transcript.Snapshot().Text.Length > Job.Prefix.Length ? GenerationStatus.Interrupted : GenerationStatus.Failed, failure);
+        string.IsNullOrWhiteSpace(_transcript.Snapshot().Text) ? GenerationStatus.Failed : GenerationStatus.Interrupted, failure);
 
     private async Task FinishAsync(LogWriter writer, End end)
     {
