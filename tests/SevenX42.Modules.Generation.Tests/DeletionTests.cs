@@ -2,12 +2,13 @@ using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Identity;
+using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Integration;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Generation.Tests;
 
-/// <summary>Nothing of a user outlives the account, in whatever order the news of both arrives, and nothing at all is kept for ever.</summary>
+/// <summary>Nothing of a user or a conversation outlives it, in whatever order the news of both arrives, and nothing at all is kept for ever.</summary>
 public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
 {
     // Held by a test, waited for by the trigger that keeps a request's transaction open.
@@ -21,32 +22,38 @@ public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
 
     public ValueTask DisposeAsync() => _host.DisposeAsync();
 
-    [Fact]
-    public async Task What_a_user_asked_for_before_is_forgotten_and_what_others_did_is_kept()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_was_asked_for_before_is_forgotten_and_what_others_did_is_kept(bool user)
     {
         var mine = await _host.DeliverAsync(GenerationHost.Request());
         var theirs = await _host.DeliverAsync(GenerationHost.Request());
         await _host.FinishAsync(mine);
-        await DeleteAsync(mine.UserId);
+        await DeleteAsync(mine, user);
         Assert.Null(await _host.FindJobAsync(mine.GenerationId));
         Assert.NotNull(await _host.FindJobAsync(theirs.GenerationId));
     }
 
-    [Fact]
-    public async Task What_arrives_after_its_user_was_deleted_is_never_begun()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_arrives_after_its_user_or_conversation_was_deleted_is_never_begun(bool user)
     {
         var late = GenerationHost.Request();
-        await DeleteAsync(late.UserId);
+        await DeleteAsync(late, user);
         await _host.DeliverAsync(late);
-        Assert.Equal(0, await CountAsync(late.UserId));
+        Assert.Null(await _host.FindJobAsync(late.GenerationId));
 
         // Whoever comes after it is answered, and it is not.
         await _host.FinishAsync(await _host.DeliverAsync(GenerationHost.Request()));
         Assert.DoesNotContain(_host.Finished, f => f.GenerationId == late.GenerationId);
     }
 
-    [Fact]
-    public async Task What_is_being_stored_while_its_user_is_deleted_does_not_outlast_it()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_is_being_stored_while_its_user_or_conversation_is_deleted_does_not_outlast_it(bool user)
     {
         await ExecuteAsync($"""
             CREATE FUNCTION generation.wait() RETURNS trigger LANGUAGE plpgsql AS $$
@@ -62,12 +69,12 @@ public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
         var delivery = _host.DeliverAsync(request);
         await Eventually.TrueAsync(async () =>
             (long)(await ScalarAsync("SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND objid = " + Gate))! == 1);
-        await DeleteAsync(request.UserId);
+        await DeleteAsync(request, user);
         await using var open = new NpgsqlCommand($"SELECT pg_advisory_unlock({Gate})", gate);
         await open.ExecuteNonQueryAsync(Cancelled);
         await delivery;
 
-        Assert.Equal(0, await CountAsync(request.UserId));
+        Assert.Null(await _host.FindJobAsync(request.GenerationId));
     }
 
     [Fact]
@@ -90,13 +97,29 @@ public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
         Assert.NotNull(await again.FindJobAsync(unannounced.GenerationId));
     }
 
-    private async Task DeleteAsync(Guid userId)
+    [Fact]
+    public async Task That_a_conversation_was_deleted_is_remembered_longer_than_its_last_request_may_be_on_its_way()
     {
-        await using var scope = _host.Services.CreateAsyncScope();
-        await scope.ServiceProvider.GetRequiredService<UserDeletedHandler>().HandleAsync(new UserDeleted(GenerationHost.NewId(), userId), Cancelled);
+        var (old, recent) = (GenerationHost.Request(), GenerationHost.Request());
+        await DeleteAsync(old, user: false);
+        await DeleteAsync(recent, user: false);
+        await _host.StopAsync();
+        await ExecuteAsync("UPDATE generation.deleted_conversations SET deleted_at = now() - interval '7 days 1 minute' WHERE id = $1", old.ConversationId);
+        await ExecuteAsync("UPDATE generation.deleted_conversations SET deleted_at = now() - interval '6 days 23 hours' WHERE id = $1", recent.ConversationId);
+
+        Assert.Equal(1, await _host.Services.GetRequiredService<JobStore>().SweepAsync(TimeSpan.FromHours(1), TimeSpan.FromDays(30), 100, Cancelled));
+
+        Assert.Equal(recent.ConversationId, await ScalarAsync("SELECT id FROM generation.deleted_conversations"));
     }
 
-    private async Task<long> CountAsync(Guid userId) => (long)(await ScalarAsync("SELECT count(*) FROM generation.jobs WHERE user_id = $1", userId))!;
+    private async Task DeleteAsync(AnswerRequested request, bool user)
+    {
+        await using var scope = _host.Services.CreateAsyncScope();
+        await (user
+            ? scope.ServiceProvider.GetRequiredService<UserDeletedHandler>().HandleAsync(new UserDeleted(GenerationHost.NewId(), request.UserId), Cancelled)
+            : scope.ServiceProvider.GetRequiredService<ConversationDeletedHandler>()
+                .HandleAsync(new ConversationDeleted(GenerationHost.NewId(), request.ConversationId, request.UserId), Cancelled));
+    }
 
     private async Task ExecuteAsync(string sql, params object[] parameters) => await ScalarAsync(sql, parameters);
 

@@ -9,7 +9,7 @@ public sealed class SqlTests(PostgresServer postgres)
 {
     private const int Rows = 60_000;
 
-    private static readonly string[] Tables = ["jobs", "cancelled_generations", "deleted_users", "inbox", "outbox"];
+    private static readonly string[] Tables = ["jobs", "cancelled_generations", "deleted_users", "deleted_conversations", "inbox", "outbox"];
 
     private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
 
@@ -38,6 +38,7 @@ public sealed class SqlTests(PostgresServer postgres)
             await UntilAsync(database, "SELECT count(*) FROM generation.jobs WHERE id IN (md5('j3000')::uuid, md5('j6000')::uuid) AND announced AND text IS NULL", 2);
             await UntilAsync(database, "SELECT count(*) FROM generation.jobs WHERE id IN (md5('j52000')::uuid, md5('j54000')::uuid, md5('j60000')::uuid)", 0);
             await UntilAsync(database, "SELECT count(*) FROM generation.cancelled_generations WHERE id IN (md5('g200')::uuid, md5('g60000')::uuid)", 0);
+            await UntilAsync(database, "SELECT count(*) FROM generation.deleted_conversations WHERE id IN (md5('d200')::uuid, md5('d60000')::uuid)", 0);
             await UntilAsync(database, "SELECT count(*) FROM generation.inbox WHERE event_id IN (md5('e200')::uuid, md5('e60000')::uuid)", 0);
         }
 
@@ -60,11 +61,14 @@ public sealed class SqlTests(PostgresServer postgres)
             INSERT INTO generation.cancelled_generations (id, cancelled_at)
             SELECT md5('g' || n)::uuid, now() - CASE WHEN n % 200 = 0 THEN interval '3 days' ELSE interval '1 hour' END FROM generate_series(1, {Rows}) n;
             INSERT INTO generation.deleted_users (id) SELECT gen_random_uuid() FROM generate_series(1, {Rows}) n;
+            INSERT INTO generation.deleted_conversations (id, deleted_at)
+            SELECT md5('d' || n)::uuid, now() - CASE WHEN n % 200 = 0 THEN interval '9 days' ELSE interval '1 day' END FROM generate_series(1, {Rows}) n;
             INSERT INTO generation.inbox (event_id, handler, handled_at)
             SELECT md5('e' || n)::uuid, 'AnswerRequestedHandler', now() - CASE WHEN n % 200 = 0 THEN interval '9 days' ELSE interval '1 day' END FROM generate_series(1, {Rows}) n;
             INSERT INTO generation.outbox (id, name, payload, attempts, next_attempt_at, dead_lettered_at)
             SELECT gen_random_uuid(), 'generation.finished.v1', '', 10, now(), now() FROM generate_series(1, {Rows}) n;
-            ANALYZE generation.jobs, generation.cancelled_generations, generation.deleted_users, generation.inbox, generation.outbox
+            ANALYZE generation.jobs, generation.cancelled_generations, generation.deleted_users, generation.deleted_conversations, generation.inbox,
+                generation.outbox
             """);
         await AloneAsync(database);
         await ExecuteAsync(database, "SELECT pg_stat_reset()");

@@ -40,6 +40,7 @@ internal sealed class AnswerRequestedHandler(
                 SELECT {e.GenerationId}, {e.AnswerId}, {e.ConversationId}, {e.UserId}, {e.Purpose}, {e.Channel}, {e.Subject}, {provider},
                     {e.Model}, {roles}, {contents}, {prefix}, {reasoningPrefix}, 'queued', 0, 0, false, 0, '', '', 0, 0, false
                 WHERE NOT EXISTS (SELECT FROM generation.deleted_users WHERE id = {e.UserId})
+                    AND NOT EXISTS (SELECT FROM generation.deleted_conversations WHERE id = {e.ConversationId})
                 ON CONFLICT DO NOTHING RETURNING id)
             SELECT (SELECT count(*) FROM generation.jobs WHERE status = 'queued' AND provider = {provider})::int AS "Value",
                 pg_notify({JobNotifications.Channel}, {JobNotifications.WorkPayload(identity)})
@@ -62,11 +63,15 @@ internal sealed class AnswerRequestedHandler(
                 e.Channel, [Transcript.QueuedEvent(e.Subject, e.GenerationId, _before)], new Fence(e.GenerationId.ToString(), 0), cancellationToken);
         }
 
-        // Deleted while the job was being stored: see UserDeletedHandler.
-        if (await Context.DeletedUsers.AnyAsync(u => u.Id == e.UserId, cancellationToken))
+        // Deleted while the job was being stored: see UserDeletedHandler and ConversationDeletedHandler.
+        var forgotten = await Context.DeletedUsers.AnyAsync(u => u.Id == e.UserId, cancellationToken)
+            ? await jobs.ForgetUserAsync(e.UserId, cancellationToken)
+            : await Context.DeletedConversations.AnyAsync(c => c.Id == e.ConversationId, cancellationToken)
+                ? await jobs.ForgetConversationAsync(e.ConversationId, cancellationToken)
+                : null;
+        if (forgotten is not null)
         {
-            foreach (var id in await jobs.ForgetUserAsync(e.UserId, cancellationToken))
-                running.Stop(id, StopReason.LeaseLost);
+            forgotten.ForEach(id => running.Stop(id, StopReason.LeaseLost));
             return;
         }
 

@@ -24,22 +24,20 @@ internal sealed class UserDeletedHandler(GenerationDbContext context, JobStore j
     }
 }
 
-/// <summary>A conversation is no more: its generations are stopped and forgotten.</summary>
-internal sealed class ConversationDeletedHandler(GenerationDbContext context, RunningGenerations running, WorkerIdentity identity)
+/// <summary>
+/// A conversation is no more: its generations are stopped and forgotten, and what is still asked for in it is never begun.
+/// </summary>
+internal sealed class ConversationDeletedHandler(GenerationDbContext context, JobStore jobs, RunningGenerations running)
     : InboxHandler<ConversationDeleted, GenerationDbContext>(context)
 {
-    private List<Guid> _deleted = [];
+    // In the order of UserDeletedHandler.
+    protected override Task HandleOnceAsync(ConversationDeleted integrationEvent, CancellationToken cancellationToken) =>
+        Context.Database.ExecuteSqlAsync(
+            $"INSERT INTO generation.deleted_conversations (id) VALUES ({integrationEvent.ConversationId}) ON CONFLICT DO NOTHING", cancellationToken);
 
-    protected override async Task HandleOnceAsync(ConversationDeleted integrationEvent, CancellationToken cancellationToken) =>
-        _deleted = await Context.Database.SqlQuery<Guid>($"""
-            WITH deleted AS (DELETE FROM generation.jobs WHERE conversation_id = {integrationEvent.ConversationId} RETURNING id, status)
-            SELECT id AS "Value", pg_notify({JobNotifications.Channel}, {identity.Origin} || ' cancel ' || id) FROM deleted WHERE status = 'running'
-            """).ToListAsync(cancellationToken);
-
-    protected override Task AfterCommitAsync(ConversationDeleted integrationEvent, CancellationToken cancellationToken)
+    protected override async Task AfterCommitAsync(ConversationDeleted integrationEvent, CancellationToken cancellationToken)
     {
-        foreach (var id in _deleted)
+        foreach (var id in await jobs.ForgetConversationAsync(integrationEvent.ConversationId, cancellationToken))
             running.Stop(id, StopReason.LeaseLost);
-        return Task.CompletedTask;
     }
 }

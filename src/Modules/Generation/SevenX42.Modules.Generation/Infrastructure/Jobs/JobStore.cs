@@ -223,16 +223,12 @@ internal sealed class JobStore(
 
     /// <summary>Forgets everything of a user, whoever works on it. To repeat it is harmless.</summary>
     /// <returns>Those of it that run; other workers are told.</returns>
-    public async Task<List<Guid>> ForgetUserAsync(Guid userId, CancellationToken cancellationToken)
-    {
-        await using var command = _database.CreateCommand($"""
-            WITH deleted AS (DELETE FROM generation.jobs WHERE user_id = $1 RETURNING id, status)
-            SELECT id, pg_notify('{JobNotifications.Channel}', $2 || ' cancel ' || id) FROM deleted WHERE status = 'running'
-            """);
-        command.Parameters.Add(new() { Value = userId });
-        command.Parameters.Add(new() { Value = identity.Origin });
-        return await ReadIdsAsync(command, cancellationToken);
-    }
+    public Task<List<Guid>> ForgetUserAsync(Guid userId, CancellationToken cancellationToken) =>
+        ForgetAsync("user_id", userId, cancellationToken);
+
+    /// <summary>The same with everything of a conversation.</summary>
+    public Task<List<Guid>> ForgetConversationAsync(Guid conversationId, CancellationToken cancellationToken) =>
+        ForgetAsync("conversation_id", conversationId, cancellationToken);
 
     /// <summary>Frees what an earlier life of this worker left running.</summary>
     public async Task<int> ReleaseEarlierLifeAsync(string workerId, CancellationToken cancellationToken)
@@ -292,7 +288,7 @@ internal sealed class JobStore(
         return found;
     }
 
-    /// <summary>Clears texts, and forgets jobs and cancellations, that nobody needs any more: the oldest first.</summary>
+    /// <summary>Clears texts, and forgets jobs, cancellations and deletions, that nobody needs any more: the oldest first.</summary>
     /// <param name="textRetention">How long the text of a finished job is kept.</param>
     /// <param name="jobRetention">How long the job is.</param>
     /// <param name="max">At most this many of each.</param>
@@ -328,6 +324,14 @@ internal sealed class JobStore(
         {
             Parameters = { new() { Value = max } },
         });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            DELETE FROM generation.deleted_conversations WHERE ctid = ANY (ARRAY(
+                SELECT ctid FROM generation.deleted_conversations WHERE deleted_at < now() - interval '7 days'
+                ORDER BY deleted_at LIMIT $1 FOR UPDATE SKIP LOCKED))
+            """)
+        {
+            Parameters = { new() { Value = max } },
+        });
         return await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 
@@ -340,6 +344,17 @@ internal sealed class JobStore(
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         await reader.ReadAsync(cancellationToken);
         return (reader.GetInt64(0), reader.GetInt64(1));
+    }
+
+    private async Task<List<Guid>> ForgetAsync(string column, Guid id, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand($"""
+            WITH deleted AS (DELETE FROM generation.jobs WHERE {column} = $1 RETURNING id, status)
+            SELECT id, pg_notify('{JobNotifications.Channel}', $2 || ' cancel ' || id) FROM deleted WHERE status = 'running'
+            """);
+        command.Parameters.Add(new() { Value = id });
+        command.Parameters.Add(new() { Value = identity.Origin });
+        return await ReadIdsAsync(command, cancellationToken);
     }
 
     // A commit whose answer was lost: the job is final, and nobody but this attempt can have made it so.
