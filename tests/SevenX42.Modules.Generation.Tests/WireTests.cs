@@ -1,3 +1,5 @@
+using System.Net;
+using System.Net.Sockets;
 using System.Text;
 using Microsoft.Extensions.AI;
 using SevenX42.Modules.Generation.Domain;
@@ -234,6 +236,41 @@ public sealed class WireTests : IAsyncLifetime
         _server = await ScriptedProvider.StartAsync();
     }
 
+    [Fact]
+    public async Task A_server_that_does_not_even_refuse_a_connection_is_unreachable()
+    {
+        using var full = new Socket(SocketType.Stream, ProtocolType.Tcp);
+        full.Bind(new IPEndPoint(IPAddress.Loopback, 0));
+        full.Listen(0);
+        var waiting = new List<Socket>();
+        do
+            waiting.Add(new Socket(SocketType.Stream, ProtocolType.Tcp));
+        while (await IsAcceptedAsync(waiting[^1]));
+
+        _connections.Handler.ConnectTimeout = TimeSpan.FromMilliseconds(100);
+        var options = new ProviderOptions { Name = "scripted", BaseUrl = $"http://{full.LocalEndPoint}" };
+        using var listing = new ModelListing(_connections);
+        var listed = await listing.FetchAsync(options, TimeSpan.FromMinutes(1), new ProviderErrors("scripted", null, TimeProvider.System), Cancelled);
+        var heard = await HearAsync(null, o => o.BaseUrl = options.BaseUrl);
+        waiting.ForEach(s => s.Dispose());
+        Assert.Equal(("provider_unreachable", true), (listed.Failure!.Code, listed.Failure.Retry));
+        Assert.Equal(("provider_unreachable", true), (heard.Failure!.Code, heard.Failure.Retry));
+
+        async Task<bool> IsAcceptedAsync(Socket socket)
+        {
+            using var limit = new CancellationTokenSource(TimeSpan.FromMilliseconds(300), TimeProvider.System);
+            try
+            {
+                await socket.ConnectAsync(full.LocalEndPoint!, limit.Token);
+                return true;
+            }
+            catch (OperationCanceledException)
+            {
+                return false;
+            }
+        }
+    }
+
     [Theory]
     [InlineData("Retry-After", "7", 7)]
     [InlineData("retry-after-ms", "1500", 1.5)]
@@ -314,7 +351,7 @@ public sealed class WireTests : IAsyncLifetime
         {
             await task;
         }
-        catch (Exception e) when (e is not OperationCanceledException)
+        catch (Exception e) when (!Cancelled.IsCancellationRequested)
         {
             heard.Failure = provider.Explain(e, "m");
         }

@@ -51,11 +51,12 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
                 if (refusal!.Code is not ("provider_not_found" or "provider_html" or "provider_malformed"))
                     break;
             }
-            catch (OperationCanceledException) when (!cancellationToken.IsCancellationRequested)
+            catch (OperationCanceledException) when (timeout.IsCancellationRequested && !cancellationToken.IsCancellationRequested)
             {
                 return new ModelList(null, [], errors.SilentAbout(limit));
             }
-            catch (Exception e) when (e is HttpRequestException or IOException)
+            catch (Exception e) when (!cancellationToken.IsCancellationRequested
+                && e is HttpRequestException or IOException or OperationCanceledException)
             {
                 return new ModelList(null, [], errors.Explain(e, ""));
             }

@@ -8,7 +8,9 @@ internal sealed class ProviderConnections : IDisposable
         // A redirect could lead a request, and the key in it, anywhere.
         AllowAutoRedirect = false,
         UseCookies = false,
-        ConnectTimeout = TimeSpan.FromSeconds(5),
+
+        // Less than a list of models may take: that a server is not there is said, and not that it takes its time.
+        ConnectTimeout = TimeSpan.FromSeconds(4),
         PooledConnectionLifetime = TimeSpan.FromMinutes(5),
         MaxResponseHeadersLength = 32,
 

@@ -73,6 +73,8 @@ internal sealed partial class ProviderErrors(string provider, string? apiKey, Ti
         {
             HttpRequestError: HttpRequestError.ConnectionError or HttpRequestError.NameResolutionError or HttpRequestError.ProxyTunnelError
         } => Unreachable,
+        // Whoever stops a request knows why; what else gives up is a connection that does not come about.
+        OperationCanceledException or TimeoutException => Unreachable,
         HttpRequestException or IOException => Failures.StreamBroken(provider),
         JsonException or FormatException or ArgumentException or KeyNotFoundException or InvalidOperationException or DecoderFallbackException =>
             Malformed,
