@@ -300,6 +300,24 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Contains(sentence, refused.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public async Task A_model_that_is_named_twice_stops_the_start()
+    {
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(("Models:0", "a"), ("Models:1", "b"), ("Models:2", "a")));
+        Assert.Contains("Providers:0:Models:2", refused.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_model_whose_id_nobody_can_keep_stops_the_start_where_it_is_named_and_is_left_out_where_it_is_listed()
+    {
+        var (longest, longer) = (new string('m', ModelInfo.LongestId - "scripted/".Length), new string('n', ModelInfo.LongestId - "scripted/".Length + 1));
+        _server.Models = [longest, longer];
+        await using var host = await StartAsync();
+        Assert.Equal([$"scripted/{longest}", "demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(("Models:0", longest), ("Models:1", longer)));
+        Assert.Contains("Providers:0:Models:1", refused.Message, StringComparison.Ordinal);
+    }
+
     private static Task MinutesPassAsync(FakeTimeProvider time, Func<bool> until) => MinutesPassAsync(time, () => Task.FromResult(until()));
 
     private static Task MinutesPassAsync(FakeTimeProvider time, Func<Task<bool>> until) => Eventually.TrueAsync(async () =>

@@ -34,7 +34,11 @@ public interface IGenerationApi
 /// <param name="Provider">The provider's name.</param>
 /// <param name="ContextTokens">The model's context window in tokens, where known; a safe assumption otherwise.</param>
 /// <param name="IsDemo">Whether this is the built-in demo model, which is no language model and must be labelled so.</param>
-public sealed record ModelInfo(string Id, string Name, string Provider, int ContextTokens, bool IsDemo);
+public sealed record ModelInfo(string Id, string Name, string Provider, int ContextTokens, bool IsDemo)
+{
+    /// <summary>No model has a longer id, UTF-16 code units: so much room is kept for it wherever it is stored.</summary>
+    public const int LongestId = 256;
+}
 
 /// <summary>A server that models come from.</summary>
 /// <param name="Name">The provider's name.</param>

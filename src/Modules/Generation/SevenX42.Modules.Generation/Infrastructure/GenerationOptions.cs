@@ -1,4 +1,6 @@
 using System.ComponentModel.DataAnnotations;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Domain;
 
 namespace SevenX42.Modules.Generation.Infrastructure;
 
@@ -150,6 +152,14 @@ internal sealed class ProviderOptions
             yield return "BaseUrl must be an http or https address without a user name, such as https://api.openai.com/v1.";
         if (ApiKey is { } key && key.Any(c => c is < ' ' or > '~'))
             yield return "ApiKey holds characters that no key has.";
+        for (var i = 0; i < Models.Count; i++)
+        {
+            if (Models.IndexOf(Models[i]) < i)
+                yield return $"Models:{i}: two models have this id.";
+            if (new ModelId(Name, Models[i]).ToString().Length > ModelInfo.LongestId)
+                yield return $"Models:{i}: with the name of the provider before it, an id has at most {ModelInfo.LongestId} characters.";
+        }
+
         if (MaxConcurrent < 1 || MaxTries < 1 || MaxOutputCharacters < 1 || ContextTokens < 256)
             yield return "MaxConcurrent, MaxTries and MaxOutputCharacters must be at least 1, ContextTokens at least 256.";
         if (FirstTokenTimeout <= TimeSpan.Zero || IdleTimeout <= TimeSpan.Zero || TotalTimeout <= TimeSpan.Zero

@@ -1,6 +1,7 @@
 using System.Net.Http.Headers;
 using System.Text.Json;
 using System.Text.RegularExpressions;
+using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Domain;
 
 namespace SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
@@ -18,7 +19,6 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
 {
     private const int MaxBody = 4 * 1024 * 1024;
     private const int MaxModels = 1000;
-    private const int MaxIdLength = 256;
 
     private readonly HttpClient _http = new(connections.Handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
 
@@ -42,7 +42,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
         {
             try
             {
-                var (models, refusal) = await AskAsync(api, options.ApiKey, errors, timeout.Token);
+                var (models, refusal) = await AskAsync(api, options, errors, timeout.Token);
                 if (models is not null)
                     return new ModelList(api, models, null);
                 failure ??= refusal;
@@ -88,12 +88,12 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
     public static bool IsForChat(string id) => !NotForChat().IsMatch(id);
 
     private async Task<(List<ListedModel>? Models, GenerationFailure? Failure)> AskAsync(
-        Uri api, string? key, ProviderErrors errors, CancellationToken cancellationToken)
+        Uri api, ProviderOptions options, ProviderErrors errors, CancellationToken cancellationToken)
     {
         using var request = new HttpRequestMessage(HttpMethod.Get, $"{api.ToString().TrimEnd('/')}/models");
         request.Headers.Accept.Add(new MediaTypeWithQualityHeaderValue("application/json"));
-        if (!string.IsNullOrEmpty(key))
-            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", key);
+        if (!string.IsNullOrEmpty(options.ApiKey))
+            request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", options.ApiKey);
         using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, cancellationToken);
         var status = (int)response.StatusCode;
         if (status is >= 300 and < 400)
@@ -103,7 +103,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
         if (response.Content.Headers.ContentType?.MediaType is "text/html")
             return (null, errors.Html);
         var body = await ReadAsync(response.Content, cancellationToken);
-        return body is not null && Parse(body) is { } models ? (models, null) : (null, errors.NoModelList);
+        return body is not null && Parse(body, options.Name) is { } models ? (models, null) : (null, errors.NoModelList);
     }
 
     private static async Task<byte[]?> ReadAsync(HttpContent content, CancellationToken cancellationToken)
@@ -124,7 +124,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
     }
 
     /// <summary>The list of an OpenAI-compatible server; <see langword="null"/> when this is no such list.</summary>
-    internal static List<ListedModel>? Parse(byte[] body)
+    internal static List<ListedModel>? Parse(byte[] body, string provider)
     {
         try
         {
@@ -138,10 +138,14 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
             {
                 if (item.ValueKind != JsonValueKind.Object || !item.TryGetProperty("id", out var id) || id.ValueKind != JsonValueKind.String)
                     return null;
-                // What is no text can't be asked for.
+
+                // What is no text can't be asked for, and what is too long can't be stored.
                 var name = id.GetString()!;
-                if (name.Length is > 0 and <= MaxIdLength && !name.Any(c => char.IsControl(c) || c == '\uFFFD') && models.Count < MaxModels)
+                if (name.Length > 0 && new ModelId(provider, name).ToString().Length <= ModelInfo.LongestId
+                    && !name.Any(c => char.IsControl(c) || c == '\uFFFD') && models.Count < MaxModels)
+                {
                     models.Add(new ListedModel(name, FindContext(item)));
+                }
             }
 
             return models;
