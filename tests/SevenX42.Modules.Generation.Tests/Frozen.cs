@@ -178,7 +178,8 @@ internal sealed class Frozen : IAsyncDisposable
 }
 
 /// <summary>A channel log that is away at times; some of the appends that fail were written all the same.</summary>
-internal sealed class FlakyLog(IChannelLog log, Func<int, bool> fails, Func<int, bool> writesAllTheSame) : IChannelLog
+internal sealed class FlakyLog(
+    IChannelLog log, Func<int, bool> fails, Func<int, bool> writesAllTheSame, Func<Exception>? fault = null) : IChannelLog
 {
     private int _appends;
 
@@ -192,7 +193,7 @@ internal sealed class FlakyLog(IChannelLog log, Func<int, bool> fails, Func<int,
             return await log.AppendAsync(channel, events, fence, cancellationToken);
         if (writesAllTheSame(n))
             await log.AppendAsync(channel, events, fence, cancellationToken);
-        throw new ChannelLogUnavailableException("Away.");
+        throw fault?.Invoke() ?? new ChannelLogUnavailableException("Away.");
     }
 
     public ValueTask<ChannelRead> ReadAsync(

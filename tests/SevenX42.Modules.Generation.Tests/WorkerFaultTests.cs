@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
@@ -262,6 +263,47 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal((GenerationStatus.Failed, "attempts_exhausted"), (finished.Status, finished.ErrorCode));
         Assert.Equal(3, (await host.FindJobAsync(poison.GenerationId))!.Crashes);
         Assert.Equal(5, _server.Requests.Count);
+    }
+
+    [Theory]
+    [InlineData("", GenerationStatus.Failed)]
+    [InlineData("Before: ", GenerationStatus.Interrupted)]
+    public async Task An_answer_that_can_never_be_stored_ends_without_what_was_written(string prefix, string status)
+    {
+        await using var host = await StartAsync(_database, null, [("Generation:MaxAttempts", "1")]);
+        await using (var scope = host.Services.CreateAsyncScope())
+        {
+            await scope.ServiceProvider.GetRequiredService<GenerationDbContext>().Database.ExecuteSqlRawAsync("""
+                CREATE FUNCTION generation.refuse() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'Poison'; END $$;
+                CREATE TRIGGER refuses BEFORE UPDATE ON generation.jobs FOR EACH ROW
+                    WHEN (NEW.finished_at IS NOT NULL AND NEW.text LIKE '%poison%') EXECUTE FUNCTION generation.refuse()
+                """, Cancelled);
+        }
+
+        _server.Script("m", Script.Stream.Think("reasoning", "Hm. ").Say("poison").Finish().Done());
+        var request = await host.DeliverAsync(GenerationHost.Request(model: "scripted/m", prefix: prefix));
+        var finished = await host.FinishAsync(request);
+        Assert.Equal((status, "attempts_exhausted", prefix, ""), (finished.Status, finished.ErrorCode, finished.Text, finished.Reasoning));
+        var read = await host.UntilReadAsync(request, r => r.Done is not null, "the end is in the log");
+        Assert.Equal((status, prefix, ""), (read.Done!.Status, read.Text, read.Reasoning));
+        Assert.Single(_server.Requests);
+    }
+
+    [Fact]
+    public async Task An_attempt_that_can_tell_nobody_of_its_fault_is_logged_and_its_lease_runs_out()
+    {
+        // Not away, which is waited for, but broken; and only for the first attempt. The first append is of the place in the queue.
+        using var lines = new LogLines();
+        var log = new FlakyLog(SharedLog(), n => n == 2, _ => false, () => new InvalidOperationException("Broken."));
+        await using var host = await StartAsync(_database, log, ShortLease, services => services.AddSingleton<ILoggerProvider>(lines));
+        _server.Script("m", Script.Answer("All the same."));
+        var request = await host.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
+        var finished = await host.FinishAsync(request);
+        Assert.Equal((GenerationStatus.Completed, "All the same."), (finished.Status, finished.Text));
+        var job = await host.FindJobAsync(request.GenerationId);
+        Assert.Equal((2, 1), (job!.Attempt, job.Crashes));
+        Assert.Contains(lines.All, l => l.Level == LogLevel.Error
+            && l.Text.Contains(request.GenerationId.ToString(), StringComparison.Ordinal) && l.Text.Contains("its lease runs out", StringComparison.Ordinal));
     }
 
     [Theory]

@@ -82,6 +82,9 @@ internal sealed partial class GenerationAttempt
 
     public Transcript Transcript => _transcript;
 
+    /// <summary>Whether so many attempts died that there is to be no other.</summary>
+    private bool IsLast => Job.Crashes >= _services.Options.MaxAttempts;
+
     private StopReason Reason => (StopReason)Volatile.Read(ref _reason);
 
     /// <summary>Begins the work.</summary>
@@ -90,6 +93,11 @@ internal sealed partial class GenerationAttempt
         try
         {
             await RunAsync();
+        }
+        catch (Exception e)
+        {
+            // Neither the job nor its channel could be told. The lease runs out by itself, and the job is begun again.
+            LogAbandoned(_services.Logger, e, Job.Id, Job.Attempt);
         }
         finally
         {
@@ -155,7 +163,7 @@ internal sealed partial class GenerationAttempt
             Stop(StopReason.Cancelled);
         if (Reason is not StopReason.None)
             return EndOf(Reason, null);
-        if (Job.Crashes >= _services.Options.MaxAttempts)
+        if (IsLast)
         {
             _services.Metrics.DeadLettered();
             LogDeadLetter(_services.Logger, Job.Id, Job.Crashes);
@@ -335,7 +343,23 @@ internal sealed partial class GenerationAttempt
         var (code, message) = (end.Failure?.Code ?? "", end.Failure?.Message ?? "");
         var outcome = new Outcome(
             end.Status, text, reasoning, code, message, _usage?.InputTokenCount ?? 0, _usage?.OutputTokenCount ?? 0);
-        if (await StoreAsync(outcome) is FinishResult.Lost)
+        FinishResult result;
+        try
+        {
+            result = await StoreAsync(outcome);
+        }
+        catch (Exception e) when (IsLast && e is not OperationCanceledException)
+        {
+            // It would never be, and the job would be claimed for ever.
+            LogUnstorable(_services.Logger, e, Job.Id);
+            _transcript.Start(Job.Attempt, Job.Prefix.Length, Job.ReasoningPrefix.Length);
+            end = Broken(Failures.WorkersDied(Job.Crashes));
+            (code, message, text) = (end.Failure!.Code, end.Failure.Message, Job.Prefix);
+            outcome = new Outcome(end.Status, text, Job.ReasoningPrefix, code, message, 0, 0);
+            result = await StoreAsync(outcome);
+        }
+
+        if (result is FinishResult.Lost)
         {
             LogLost(_services.Logger, Job.Id, Job.Attempt);
             return;
@@ -368,9 +392,12 @@ internal sealed partial class GenerationAttempt
     {
         try
         {
-            var done = Transcript.DoneEvent(
-                Job.Subject, Job.Id, outcome.Status, outcome.Text.Length, outcome.ErrorCode, outcome.ErrorMessage);
-            await _services.Log.AppendAsync(Job.Channel, [done], new Fence(Job.Id.ToString(), long.MaxValue), _abandon.Token);
+            // The writer has written everything but what storing made void.
+            var events = new List<NewChannelEvent>();
+            _transcript.Take(events);
+            events.Add(Transcript.DoneEvent(
+                Job.Subject, Job.Id, outcome.Status, outcome.Text.Length, outcome.ErrorCode, outcome.ErrorMessage));
+            await _services.Log.AppendAsync(Job.Channel, events, new Fence(Job.Id.ToString(), long.MaxValue), _abandon.Token);
             await _services.Jobs.MarkAnnouncedAsync([Job.Id], _abandon.Token);
         }
         catch (Exception e) when (e is ChannelLogUnavailableException || DatabaseFaults.IsTransient(e))
@@ -434,4 +461,10 @@ internal sealed partial class GenerationAttempt
 
     [LoggerMessage(10, LogLevel.Information, "Generation {GenerationId} is given back in attempt {Attempt}, crashed: {Crashed}")]
     private static partial void LogReleased(ILogger logger, Guid generationId, int attempt, bool crashed);
+
+    [LoggerMessage(11, LogLevel.Error, "Attempt {Attempt} at generation {GenerationId} can't be ended; its lease runs out")]
+    private static partial void LogAbandoned(ILogger logger, Exception exception, Guid generationId, int attempt);
+
+    [LoggerMessage(12, LogLevel.Error, "What generation {GenerationId} came to can't be stored, so it ends without that")]
+    private static partial void LogUnstorable(ILogger logger, Exception exception, Guid generationId);
 }
