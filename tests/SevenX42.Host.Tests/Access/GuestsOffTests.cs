@@ -12,7 +12,7 @@ public sealed class GuestsOffTests(PostgresServer postgres) : IAsyncLifetime
 
     private AppHost _app = null!;
 
-    public static TheoryData<string> Pages => ["/", "/search?q=zebra%20crossing", "/conversations", "/c/236771b0-c5d4-4b82-8a18-2d891ad5604d"];
+    public static TheoryData<string> Pages => ["/", "/search?q=zebra%20crossing", "/conversations", "/models", "/c/236771b0-c5d4-4b82-8a18-2d891ad5604d"];
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 

@@ -54,8 +54,8 @@ public sealed class GenerationModule : IModule
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
-        // Whoever sees the page where a model is chosen may know why one is missing; whoever has servers asked is somebody.
-        routes.MapGet("/models", ListModelsEndpoint.Get);
+        // Whoever may see the page where a model is chosen may know why one is missing; whoever has servers asked is somebody.
+        routes.MapGet("/models", ListModelsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapPost("/models/look", LookForModelsEndpoint.Post).RequireAuthorization();
     }
 
