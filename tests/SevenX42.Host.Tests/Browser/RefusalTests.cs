@@ -58,6 +58,24 @@ public sealed class RefusalTests(Chromium chromium, RunningApp app) : IClassFixt
         await Expect(person.Page.GetByRole(AriaRole.Textbox, new() { Name = "Edit message" })).ToHaveValueAsync("first wording");
     }
 
+    [Fact]
+    public async Task A_refusal_can_be_read_where_motion_is_reduced_and_waits_for_whoever_points_at_it()
+    {
+        await using var person = await Person.ArriveAsync(
+            chromium, app.Address, options: new(Person.Desktop) { ReducedMotion = ReducedMotion.Reduce });
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var refused = await RefuseAsync(person.Page, "**/conversations/*/settings", times: 1);
+
+        await person.Settings.ClickAsync();
+
+        await refused;
+        var notice = person.Page.Locator("#toasts > .notice");
+        await notice.HoverAsync();
+        await Expect(notice).ToHaveCSSAsync("animation-play-state", "paused");
+        await Expect(notice).ToHaveCSSAsync("animation-duration", "8s");
+    }
+
     /// <summary>Refuses requests like a server without a free connection does.</summary>
     /// <returns>Completes when it has refused that many; fails when they don't come.</returns>
     private static async Task<Task> RefuseAsync(IPage page, string pattern, int times)
