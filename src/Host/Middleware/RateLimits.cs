@@ -39,7 +39,7 @@ internal static class RateLimits
 
     private static RateLimitPartition<(bool Command, string Who)> Partition(HttpContext context)
     {
-        var who = context.User.FindFirst(UserClaims.UserId)?.Value ?? context.Connection.RemoteIpAddress?.ToString() ?? "";
+        var who = context.User.FindFirst(UserClaims.UserId)?.Value ?? ClientAddress.CustomerAt(ClientAddress.Of(context));
         var command = !HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method);
         var options = context.RequestServices.GetRequiredService<IOptions<RateLimitOptions>>().Value;
         return RateLimitPartition.GetTokenBucketLimiter((Command: command, Who: who), key =>
@@ -48,8 +48,8 @@ internal static class RateLimits
             return new TokenBucketRateLimiterOptions
             {
                 TokenLimit = Math.Max(1, perMinute / 2),
-                TokensPerPeriod = Math.Max(1, perMinute / 60),
-                ReplenishmentPeriod = TimeSpan.FromSeconds(1),
+                TokensPerPeriod = 1,
+                ReplenishmentPeriod = TimeSpan.FromMinutes(1) / perMinute,
                 AutoReplenishment = true,
             };
         });

@@ -152,7 +152,24 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
 
         Assert.Equal(HttpStatusCode.OK, statuses[0]);
         Assert.Contains(HttpStatusCode.TooManyRequests, statuses);
-        Assert.NotNull(wait);
+        // Four a minute are one in fifteen seconds.
+        Assert.Equal(TimeSpan.FromSeconds(15), wait);
+    }
+
+    [Fact]
+    public async Task Addresses_that_one_customer_has_count_as_one()
+    {
+        await using var app = await StartAsync(("RateLimits:QueriesPerMinute", "4"), ("ForwardedHeaders:KnownNetworks:0", "127.0.0.0/8"));
+        using var http = app.CreateClient();
+
+        List<HttpStatusCode> statuses = [];
+        foreach (var address in (string[])["2001:db8::1", "2001:db8::2", "2001:db8::3:4", "2001:db8:0:1::1"])
+        {
+            using var response = await GetAsync(http, "/no/such/page", ("X-Forwarded-For", address));
+            statuses.Add(response.StatusCode);
+        }
+
+        Assert.Equal([HttpStatusCode.NotFound, HttpStatusCode.NotFound, HttpStatusCode.TooManyRequests, HttpStatusCode.NotFound], statuses);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.Net;
-using System.Net.Sockets;
 using System.Security.Cryptography;
 using System.Text;
 using System.Threading.RateLimiting;
@@ -7,7 +6,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
-using SevenX42.Modules.Identity.Infrastructure.Sessions;
+using SevenX42.Http;
 
 namespace SevenX42.Modules.Identity.Infrastructure;
 
@@ -31,18 +30,8 @@ internal static class AttemptLimits
     public static PartitionedRateLimiter<string> PerWindow(int permits, TimeSpan window) =>
         PartitionedRateLimiter.Create<string, string>(key => Window(key, permits, window));
 
-    /// <summary>Who an address stands for: one IPv6 customer has a whole /64.</summary>
-    public static string PartitionOf(IPAddress? address)
-    {
-        if (address is not { AddressFamily: AddressFamily.InterNetworkV6 })
-            return address?.ToString() ?? "";
-        var bytes = address.GetAddressBytes();
-        bytes.AsSpan(8).Clear();
-        return new IPAddress(bytes).ToString();
-    }
-
     private static RateLimitPartition<string> ByAddress(HttpContext http, Func<IdentityRateLimitSettings, int> permits, TimeSpan window) => Window(
-        PartitionOf(http.ClientAddress()), permits(http.RequestServices.GetRequiredService<IOptions<IdentitySettings>>().Value.RateLimits), window);
+        ClientAddress.CustomerAt(ClientAddress.Of(http)), permits(http.RequestServices.GetRequiredService<IOptions<IdentitySettings>>().Value.RateLimits), window);
 
     private static RateLimitPartition<string> Window(string key, int permits, TimeSpan window) =>
         RateLimitPartition.GetFixedWindowLimiter(key, _ => new FixedWindowRateLimiterOptions { PermitLimit = permits, Window = window });
@@ -54,7 +43,7 @@ internal sealed class GuestAttempts(IOptions<IdentitySettings> settings) : IDisp
     private readonly PartitionedRateLimiter<string> _byAddress =
         AttemptLimits.PerWindow(settings.Value.RateLimits.GuestsPerHour, TimeSpan.FromHours(1));
 
-    public RateLimitLease From(IPAddress? address) => _byAddress.AttemptAcquire(AttemptLimits.PartitionOf(address));
+    public RateLimitLease From(IPAddress? address) => _byAddress.AttemptAcquire(ClientAddress.CustomerAt(address));
 
     public void Dispose() => _byAddress.Dispose();
 }

@@ -30,7 +30,7 @@ internal sealed partial class GuestSessions(
             return;
         }
 
-        using var lease = attempts.From(http.ClientAddress());
+        using var lease = attempts.From(ClientAddress.Of(http));
         if (!lease.IsAcquired)
         {
             await Error.TooMany("too_many_guests", "Too many people began here as guests just now. Sign in, or try again later.", lease.RetryAfter())

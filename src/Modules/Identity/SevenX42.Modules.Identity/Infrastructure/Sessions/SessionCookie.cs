@@ -75,7 +75,7 @@ internal static class SessionCookie
     {
         var http = context.HttpContext;
         var session = Guid.TryParse(context.Principal?.FindFirstValue(UserClaims.SessionId), out var sessionId)
-            ? await http.RequestServices.GetRequiredService<SessionCache>().FindAsync(sessionId, http.ClientAddress(), http.RequestAborted)
+            ? await http.RequestServices.GetRequiredService<SessionCache>().FindAsync(sessionId, ClientAddress.Of(http), http.RequestAborted)
             : null;
         if (session is not null && context.Principal!.HasClaim(UserClaims.UserId, session.UserId.ToString()))
         {
