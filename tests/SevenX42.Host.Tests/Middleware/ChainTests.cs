@@ -172,6 +172,36 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal([HttpStatusCode.NotFound, HttpStatusCode.NotFound, HttpStatusCode.TooManyRequests, HttpStatusCode.NotFound], statuses);
     }
 
+    [Theory]
+    [InlineData("chat.example:5042", null, false)]
+    [InlineData("192.168.1.7:5042", null, false)]
+    [InlineData("chat.example", "https", true)]
+    [InlineData("localhost:5042", null, true)]
+    public async Task Where_a_browser_would_lose_the_session_a_first_message_is_refused_before_anything_is_stored(string host, string? proto, bool taken)
+    {
+        using var http = _app.CreateClient();
+        http.DefaultRequestHeaders.Host = host;
+        if (proto is not null)
+            http.DefaultRequestHeaders.Add("X-Forwarded-Proto", proto);
+        var page = await http.GetStringAsync(new Uri("/", UriKind.Relative), Cancel);
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/conversations")
+        {
+            Content = new FormUrlEncodedContent([new("messageId", ChatBrowser.NewId().ToString()), new("text", "Hello")]),
+        };
+        request.Headers.Add("HX-Request", "true");
+        request.Headers.Add("X-CSRF-TOKEN", CsrfToken().Match(page).Groups[1].Value);
+
+        using var response = await http.SendAsync(request, Cancel);
+
+        Assert.Equal(taken ? HttpStatusCode.OK : HttpStatusCode.BadRequest, response.StatusCode);
+        Assert.Equal(taken, response.Headers.Contains("HX-Redirect"));
+        Assert.Equal(taken, response.Headers.Contains("Set-Cookie"));
+        var answer = await response.Content.ReadAsStringAsync(Cancel);
+        Assert.NotEqual(taken, answer.Contains("over plain HTTP", StringComparison.Ordinal));
+        Assert.NotEqual(taken, page.Contains("over plain HTTP", StringComparison.Ordinal));
+        Assert.Equal(taken, _logs.All.Any(l => l.Text.Contains("GuestSessions Guest", StringComparison.Ordinal)));
+    }
+
     [Fact]
     public async Task Another_origin_may_read_nothing_unless_it_is_configured()
     {

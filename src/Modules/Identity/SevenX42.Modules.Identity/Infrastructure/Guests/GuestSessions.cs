@@ -30,6 +30,13 @@ internal sealed partial class GuestSessions(
             return;
         }
 
+        // Whatever it stored would be gone with the response.
+        if (http.Request.LosesCookies())
+        {
+            await Error.Invalid("plain_http", PlainHttp.Sentence).ToResult().ExecuteAsync(http);
+            return;
+        }
+
         using var lease = attempts.From(ClientAddress.Of(http));
         if (!lease.IsAcquired)
         {
