@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
 using Npgsql;
 using SevenX42.Http;
@@ -10,10 +11,14 @@ namespace SevenX42.Host.Middleware;
 internal sealed partial class FaultHandler(ILogger<FaultHandler> logger) : IExceptionHandler
 {
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(2);
+    private static readonly Error TooLarge = new(ErrorKind.TooLarge, "too_large", "This is larger than what the server takes.");
+    private static readonly Error Unreadable = Error.Invalid("bad_request", "The server could not read this request.");
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
-        if (exception is OperationCanceledException && httpContext.RequestAborted.IsCancellationRequested)
+        // A form in which no antiforgery token could be looked for: why is what counts.
+        var form = exception is AntiforgeryValidationException { InnerException: IOException or InvalidDataException } ? exception.InnerException : null;
+        if ((form ?? exception) is OperationCanceledException or IOException && httpContext.RequestAborted.IsCancellationRequested)
         {
             // Nobody is there any more to be told.
             httpContext.Response.StatusCode = StatusCodes.Status499ClientClosedRequest;
@@ -21,11 +26,11 @@ internal sealed partial class FaultHandler(ILogger<FaultHandler> logger) : IExce
         }
 
         var trace = Activity.Current?.TraceId.ToHexString() ?? httpContext.TraceIdentifier;
-        var error = exception switch
+        var error = (form ?? exception) switch
         {
-            BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } =>
-                Error.Invalid("too_large", "This is larger than what the server takes."),
-            BadHttpRequestException => Error.Invalid("bad_request", "The server could not read this request."),
+            BadHttpRequestException { StatusCode: StatusCodes.Status413PayloadTooLarge } => TooLarge,
+            BadHttpRequestException => Unreadable,
+            _ when form is not null => Unreadable,
             // A full pool and a database that is away look alike to the person: busy now, try again.
             NpgsqlException { IsTransient: true } or { InnerException: NpgsqlException { IsTransient: true } } or TimeoutException
                 or InvalidOperationException { InnerException: NpgsqlException } or ChannelLogUnavailableException =>
@@ -45,11 +50,11 @@ internal sealed partial class FaultHandler(ILogger<FaultHandler> logger) : IExce
     {
         var error = context.HttpContext.Response.StatusCode switch
         {
-            StatusCodes.Status400BadRequest => Error.Invalid("bad_request", "The server could not read this request."),
+            StatusCodes.Status400BadRequest => Unreadable,
             StatusCodes.Status401Unauthorized => Error.Unauthenticated(),
             StatusCodes.Status403Forbidden => new Error(ErrorKind.Forbidden, "forbidden", "This is not for your account."),
             StatusCodes.Status404NotFound => Error.NotFound("There is nothing here, or it is not yours."),
-            StatusCodes.Status413PayloadTooLarge => Error.Invalid("too_large", "This is larger than what the server takes."),
+            StatusCodes.Status413PayloadTooLarge => TooLarge,
             _ => null,
         };
         return error is null ? Task.CompletedTask : error.ToResult().ExecuteAsync(context.HttpContext);

@@ -1,5 +1,8 @@
 using System.Net;
+using System.Net.Http.Headers;
 using System.Net.Http.Json;
+using System.Net.Sockets;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using Microsoft.Extensions.DependencyInjection;
@@ -170,6 +173,42 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
         }
 
         Assert.Equal([HttpStatusCode.NotFound, HttpStatusCode.NotFound, HttpStatusCode.TooManyRequests, HttpStatusCode.NotFound], statuses);
+    }
+
+    [Theory]
+    [InlineData("multipart/form-data", "text", HttpStatusCode.BadRequest, "bad_request")]
+    [InlineData("multipart/form-data; boundary=b", "--b\r\nContent-Disposition: form-data; name=text\r\n\r\nhalf", HttpStatusCode.BadRequest, "bad_request")]
+    [InlineData("application/x-www-form-urlencoded", null, HttpStatusCode.RequestEntityTooLarge, "too_large")]
+    public async Task A_form_that_cannot_be_read_is_refused_and_no_fault(string type, string? body, HttpStatusCode status, string code)
+    {
+        // Told that it is too large before it is sent.
+        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) }) { BaseAddress = _app.Address };
+        using var request = new HttpRequestMessage(HttpMethod.Post, "/conversations")
+        {
+            Content = new ByteArrayContent(body is null ? new byte[40_000_000] : Encoding.UTF8.GetBytes(body)),
+        };
+        request.Content.Headers.ContentType = MediaTypeHeaderValue.Parse(type);
+        request.Headers.ExpectContinue = body is null;
+
+        using var response = await http.SendAsync(request, Cancel);
+
+        Assert.Equal(status, response.StatusCode);
+        Assert.Equal(code, (await response.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("code").GetString());
+        Assert.DoesNotContain(_logs.All, l => l.Level >= LogLevel.Error);
+    }
+
+    [Fact]
+    public async Task A_form_that_breaks_off_with_its_connection_is_no_fault()
+    {
+        using (var client = new TcpClient())
+        {
+            await client.ConnectAsync(_app.Address.Host, _app.Address.Port, Cancel);
+            await client.GetStream().WriteAsync(
+                "POST /conversations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ntext=half"u8.ToArray(), Cancel);
+        }
+
+        await Eventually.TrueAsync(() => _logs.All.Any(l => l.Text.Contains("POST /conversations ", StringComparison.Ordinal)));
+        Assert.DoesNotContain(_logs.All, l => l.Level >= LogLevel.Error);
     }
 
     [Theory]

@@ -6,6 +6,9 @@ public enum ErrorKind
     /// <summary>The request is not well-formed or breaks a rule of its input (400).</summary>
     Invalid,
 
+    /// <summary>The request is larger than what the server takes (413).</summary>
+    TooLarge,
+
     /// <summary>Nobody is signed in (401).</summary>
     Unauthenticated,
 
