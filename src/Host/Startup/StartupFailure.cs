@@ -28,6 +28,13 @@ internal static class StartupFailure
             "PostgreSQL refuses the user or password of ConnectionStrings__Postgres.",
         PostgresException { SqlState: PostgresErrorCodes.InvalidCatalogName } =>
             "The database of ConnectionStrings__Postgres does not exist. Create it first.",
+        PostgresException { SqlState: PostgresErrorCodes.InsufficientPrivilege } =>
+            "PostgreSQL's user of ConnectionStrings__Postgres may not create what the application needs. Give it CREATE on the database, "
+            + "or run the command migrate as a user who has it.",
+        PostgresException { SqlState: PostgresErrorCodes.TooManyConnections } =>
+            "PostgreSQL has no connection left. Raise its max_connections, or close what uses them.",
+        UnauthorizedAccessException e =>
+            $"{e.Message.TrimEnd('.')}. Give the process's user access to it, or choose another folder: DataDirectory.",
         { InnerException: { } inner } => Describe(inner),
         _ => null,
     };
