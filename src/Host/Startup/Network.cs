@@ -28,7 +28,10 @@ internal static class Network
                 options.KnownIPNetworks.Add(network);
         });
 
-    /// <summary>Lets the origins in <c>Cors:AllowedOrigins</c> call the API with credentials; nobody by default.</summary>
+    /// <summary>
+    /// Lets the origins in <c>Cors:AllowedOrigins</c> call the API with credentials; nobody by default. Cookies are
+    /// <c>SameSite</c>: a browser sends them only from other origins of the same site, such as another subdomain or port.
+    /// </summary>
     public static IServiceCollection AddCrossOrigin(this IServiceCollection services, StartSettings settings) =>
         services.AddCors(cors => cors.AddDefaultPolicy(policy =>
         {

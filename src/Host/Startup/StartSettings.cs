@@ -11,7 +11,7 @@ namespace SevenX42.Host.Startup;
 /// <param name="Urls">Addresses of the application.</param>
 /// <param name="Management">The address of health and metrics.</param>
 /// <param name="KnownNetworks">Proxies whose forwarded headers are believed.</param>
-/// <param name="AllowedOrigins">Origins that may call the API with credentials.</param>
+/// <param name="AllowedOrigins">Origins of the same site that may call the API with credentials.</param>
 internal sealed record StartSettings(
     AppRole Role, IReadOnlyList<string> Urls, ManagementPort Management, IReadOnlyList<IPNetwork> KnownNetworks, string[] AllowedOrigins)
 {
