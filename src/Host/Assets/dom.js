@@ -8,6 +8,9 @@ export const announce = (text) => ($("#announcer").textContent = text);
 /** Shows what a template of the frame says for a few seconds. */
 export const toast = (name) => $("#toasts").append($(`#toast-${name}`).content.cloneNode(true));
 
+/** Shows what the server says for a few seconds. */
+export const tell = (html) => $("#toasts").insertAdjacentHTML("beforeend", html);
+
 /** Keeps a choice for the pages that the server makes. */
 export const remember = (name, value) =>
   (document.cookie = `${name}=${encodeURIComponent(value)};path=/;max-age=31536000;samesite=lax`);

@@ -1,5 +1,5 @@
 import { sends } from "./composer.js";
-import { $, $$, announce, on, stop, toast } from "./dom.js";
+import { $, $$, announce, on, stop, tell, toast } from "./dom.js";
 
 // Shift belongs to the character where there is no other modifier: a question mark is one on every keyboard.
 const keys = ({ ctrlKey, metaKey, shiftKey, key }) => (ctrlKey || metaKey ? (shiftKey ? "ctrl+shift+" : "ctrl+") : "") + key.toLowerCase();
@@ -8,7 +8,13 @@ const keys = ({ ctrlKey, metaKey, shiftKey, key }) => (ctrlKey || metaKey ? (shi
 const copied = {
   code: (button) => $("code", button.closest(".md-code")).textContent,
   message: (button) => $("[data-source]", button.closest("article")).textContent,
-  answer: async (button) => (await fetch(button.dataset.href)).text(),
+  answer: async ({ dataset }) => {
+    const response = await fetch(dataset.href, { headers: { "HX-Request": "true" } });
+    const text = await response.text();
+    if (response.ok) return text;
+    tell(text);
+    throw response;
+  },
 };
 
 async function copy(button) {
@@ -48,7 +54,7 @@ export function startShell(htmx) {
     const button = event.target.closest("button");
     if (!button) return;
     const { fill } = button.dataset;
-    if (button.dataset.copy) copy(button).catch(() => toast("offline"));
+    if (button.dataset.copy) copy(button).catch((fault) => fault.status || toast("offline"));
     if (fill) {
       $("#composer textarea").value = fill;
       htmx.trigger("#composer textarea", "input");

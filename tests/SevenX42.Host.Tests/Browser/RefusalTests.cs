@@ -59,6 +59,24 @@ public sealed class RefusalTests(Chromium chromium, RunningApp app) : IClassFixt
     }
 
     [Fact]
+    public async Task A_refused_copy_says_why_and_copies_nothing()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.Profile.GrantPermissionsAsync(["clipboard-read", "clipboard-write"]);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        await person.Page.EvaluateAsync("navigator.clipboard.writeText('what was there')");
+        var refused = await RefuseAsync(person.Page, "**/messages/*/raw", times: 1);
+
+        await person.LastAnswer.GetByRole(AriaRole.Button, new() { Name = "Copy", Exact = true }).ClickAsync();
+
+        await refused;
+        await Expect(person.Page.Locator("#toasts > *")).ToHaveTextAsync("Busy");
+        await Expect(person.Page.Locator("#announcer")).Not.ToHaveTextAsync("Copied");
+        Assert.Equal("what was there", await person.Page.EvaluateAsync<string>("navigator.clipboard.readText()"));
+    }
+
+    [Fact]
     public async Task A_refusal_can_be_read_where_motion_is_reduced_and_waits_for_whoever_points_at_it()
     {
         await using var person = await Person.ArriveAsync(
