@@ -91,7 +91,8 @@ export function goLive(htmx) {
     },
     model: (_, { m }) => showModel(m),
     deleted: () => {
-      $("#new-chat").requestSubmit();
+      // Whoever is on the way to another page goes there.
+      $("#main.htmx-request") || $("#new-chat").requestSubmit();
       // The tab that did it is told by its own request, with the way back; that may be still under way.
       if (document.hidden || !$("#toasts form, #list-actions.htmx-request")) toast("deleted");
     },

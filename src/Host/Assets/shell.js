@@ -119,6 +119,11 @@ export function startShell(htmx) {
   on("htmx:config:request", ({ detail: { ctx } }) => {
     ctx.request.headers["X-CSRF-TOKEN"] = $("meta[name=csrf-token]").content;
   });
+  // What was to be found while typing is not wanted any more by whoever has gone elsewhere in between.
+  on("htmx:config:request", (event) => {
+    const { sourceElement, sourceEvent } = event.detail.ctx;
+    if (sourceElement.id === "search" && sourceEvent.type === "input" && sourceEvent.target !== document.activeElement) event.preventDefault();
+  });
   on("htmx:confirm", (event) => {
     const { ctx, issueRequest, dropRequest } = event.detail;
     if (!ctx.confirm) return;

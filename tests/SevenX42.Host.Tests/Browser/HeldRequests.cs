@@ -2,7 +2,7 @@ using Microsoft.Playwright;
 
 namespace SevenX42.Host.Tests.Browser;
 
-/// <summary>POST requests of a page that are kept on their way until they are let go, or the test is over.</summary>
+/// <summary>Requests of a page that are kept on their way until they are let go, or the test is over.</summary>
 internal sealed class HeldRequests : IDisposable
 {
     private readonly TaskCompletionSource _arrived = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -23,12 +23,13 @@ internal sealed class HeldRequests : IDisposable
     /// <param name="page">The page.</param>
     /// <param name="pattern">Addresses as a glob.</param>
     /// <param name="answered">Whether the server gets them at once, so that it is the answers that are held.</param>
-    public static async Task<HeldRequests> HoldAsync(IPage page, string pattern, bool answered = false)
+    /// <param name="method">Their method; others pass.</param>
+    public static async Task<HeldRequests> HoldAsync(IPage page, string pattern, bool answered = false, string method = "POST")
     {
         var held = new HeldRequests();
         await page.RouteAsync(pattern, async route =>
         {
-            if (route.Request.Method != "POST")
+            if (route.Request.Method != method)
             {
                 await route.FallbackAsync();
                 return;

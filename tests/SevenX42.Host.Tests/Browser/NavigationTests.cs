@@ -155,6 +155,84 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app) : IClassF
         await Expect(person.Page.Locator("article[data-role=user]")).ToContainTextAsync("penguin colony");
     }
 
+    [Fact]
+    public async Task What_was_chosen_last_is_shown_whatever_answers_first_and_the_page_shows_that_it_waits()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        var (slow, quick) = await TwoConversationsAsync(person);
+        var main = person.Page.Locator("#main");
+        using var held = await HeldRequests.HoldAsync(person.Page, $"**{slow}", method: "GET");
+        var given = GivenUpAsync(person.Page, slow);
+
+        await Entry(person, slow).ClickAsync();
+        await held.Arrived;
+        await Expect(main).ToHaveCSSAsync("opacity", "0.7");
+        await Entry(person, quick).ClickAsync();
+
+        await Expect(Said(person)).ToHaveTextAsync("the quick one");
+        await Expect(main).ToHaveCSSAsync("opacity", "1");
+        await given;
+        held.LetGo();
+        await Expect(person.Page).ToHaveURLAsync(new Uri(app.Address, quick).ToString());
+        await Expect(Said(person)).ToHaveTextAsync("the quick one");
+    }
+
+    [Fact]
+    public async Task A_search_that_waits_for_the_next_letter_does_not_come_after_the_click_on_a_conversation()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        var (_, quick) = await TwoConversationsAsync(person);
+        await person.Page.EvaluateAsync(
+            "window.asked = []; document.addEventListener('htmx:before:request', e => asked.push(e.detail.ctx.request.action))");
+        await person.Page.Clock.InstallAsync();
+        await person.Page.Clock.PauseAtAsync(TimeProvider.System.GetUtcNow().UtcDateTime.AddMinutes(10));
+
+        await person.Page.GetByRole(AriaRole.Searchbox).FillAsync("quick");
+        await Entry(person, quick).ClickAsync();
+        await Expect(Said(person)).ToHaveTextAsync("the quick one");
+        await person.Page.Clock.RunForAsync(1_000);
+
+        Assert.Contains(quick, await AskedAsync());
+        Assert.DoesNotContain(await AskedAsync(), path => path.StartsWith("/search", StringComparison.Ordinal));
+        await person.Page.GetByRole(AriaRole.Searchbox).FillAsync("slow one");
+        await person.Page.Clock.RunForAsync(1_000);
+        Assert.Contains("/search?q=slow+one", await AskedAsync());
+
+        Task<string[]> AskedAsync() => person.Page.EvaluateAsync<string[]>("asked");
+    }
+
+    /// <summary>Addresses of two conversations, which stand in the list; the page is a new chat.</summary>
+    private static async Task<(string Slow, string Quick)> TwoConversationsAsync(Person person)
+    {
+        var paths = new List<string>();
+        foreach (var text in (string[])["the slow one", "the quick one"])
+        {
+            await person.SayAsync(text);
+            await person.AnswerBecomesAsync("completed");
+            paths.Add(new Uri(person.Page.Url).AbsolutePath);
+            await person.Button("New chat").ClickAsync();
+            await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+        }
+
+        return (paths[0], paths[1]);
+    }
+
+    private static ILocator Said(Person person) => person.Page.Locator("article[data-role=user] [data-source]");
+
+    private static ILocator Entry(Person person, string path) => person.Page.Locator($"#conversations a[href='{path}']");
+
+    /// <summary>Completes when the page no longer waits for the answer to a request; fails when it goes on.</summary>
+    private static Task GivenUpAsync(IPage page, string path)
+    {
+        var given = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        page.RequestFailed += (_, request) =>
+        {
+            if (new Uri(request.Url).AbsolutePath == path)
+                given.TrySetResult();
+        };
+        return given.Task.WaitAsync(TimeSpan.FromSeconds(20), TestContext.Current.CancellationToken);
+    }
+
     private static Task<IJSHandle> Eventually(Person person, string condition) =>
         person.Page.WaitForFunctionAsync($"() => {{ const scroller = document.querySelector('#scroller'); return {condition}; }}");
 
