@@ -1,5 +1,5 @@
 import htmx from "htmx.org";
-import { $, on, remember, running, showModel, stop } from "./dom.js";
+import { $, on, remember, running, showModel, stop, tell } from "./dom.js";
 
 // A version 4 UUID; crypto.randomUUID is missing on plain http.
 const newId = () =>
@@ -8,6 +8,41 @@ const newId = () =>
 
 /** Whether a key sends what is written. 229: it belongs to an input method that composes, also where isComposing is already over (Safari). */
 export const sends = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
+
+// What was written after the message that was sent.
+const after = (sent, written) => (written.startsWith(sent) ? written.slice(sent.length).trimStart() : written);
+
+const read = (slot) => {
+  try {
+    return JSON.parse(localStorage[slot]);
+  } catch {
+    // No draft, or no storage: the page works without.
+    return {};
+  }
+};
+
+const store = (slot, draft) => {
+  try {
+    if (draft.text) localStorage[slot] = JSON.stringify(draft);
+    else localStorage.removeItem(slot);
+  } catch {
+    // As above.
+  }
+};
+
+// Whoever has gone elsewhere while a message was on its way stays there: the answer comes to a page that is not its own.
+let current;
+on("htmx:after:request", (event) => {
+  const { sourceElement: form, request, response, hx, text: answer } = event.detail.ctx;
+  if (form.id !== "composer" || form.isConnected) return;
+  // All the same, a guest that was made just now needs pages that are theirs.
+  if (!hx.redirect) event.preventDefault();
+  if (response.status >= 400) return tell(answer);
+  const slot = "draft:" + form.dataset.draft;
+  const draft = read(slot);
+  store(slot, { ...draft, text: after(request.body.get("text"), draft.text ?? "") });
+  if ($("#composer") && current.tried?.id === request.body.get("messageId")) current.sent();
+});
 
 /**
  * The form that sends messages. A draft lives in this browser until the server has acknowledged the message. Once it was tried
@@ -30,13 +65,9 @@ export const composer = () => ({
   },
 
   init() {
+    current = this;
     this.slot = "draft:" + this.$root.dataset.draft;
-    let draft = {};
-    try {
-      draft = JSON.parse(localStorage[this.slot]);
-    } catch {
-      // No draft, or no storage: the page works without.
-    }
+    const draft = read(this.slot);
     if (draft.id) {
       this.$refs.id.value = draft.id;
       this.tried = draft;
@@ -48,6 +79,7 @@ export const composer = () => ({
     // The answer to the request may be lost, and the message there all the same: then it comes with the transcript.
     this.arrived = () => this.tried && $(`#transcript [data-message="${this.tried.id}"]`) && this.sent();
     on("htmx:after:settle", this.arrived);
+    this.arrived();
   },
 
   destroy() {
@@ -74,12 +106,7 @@ export const composer = () => ({
   keep() {
     const text = this.$refs.text.value;
     const id = this.$refs.id.value;
-    try {
-      if (text) localStorage[this.slot] = JSON.stringify({ text, id: this.tried?.id === id ? id : undefined });
-      else localStorage.removeItem(this.slot);
-    } catch {
-      // As above.
-    }
+    store(this.slot, { text, id: this.tried?.id === id ? id : undefined });
   },
 
   key(event) {
@@ -130,12 +157,11 @@ export const composer = () => ({
   sent() {
     const { text } = this.tried ?? {};
     if (text == null) return;
-    const written = this.$refs.text.value;
     this.unsent = false;
     this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
-    this.fill(written.startsWith(text) ? written.slice(text.length).trimStart() : written);
+    this.fill(after(text, this.$refs.text.value));
     this.$refs.text.focus();
   },
 

@@ -89,6 +89,29 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassF
     }
 
     [Fact]
+    public async Task A_message_that_arrived_before_a_reload_does_not_stand_in_the_box_again()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        // Nothing but the reload tells that it is there.
+        await person.Page.RouteAsync("**/realtime/**", route => route.AbortAsync());
+        await person.Page.RouteWebSocketAsync("**/realtime", socket => _ = socket.CloseAsync());
+        await person.Page.ReloadAsync();
+        using var held = await HeldRequests.HoldAsync(person.Page, "**/conversations/*/messages", answered: true);
+        await person.Message.FillAsync("sent once");
+        await person.Message.PressAsync("Enter");
+        await held.Arrived;
+
+        await person.Page.ReloadAsync();
+
+        await Expect(person.Page.Locator("article[data-role=user]").Last).ToContainTextAsync("sent once");
+        await Expect(person.Page.Locator("#composer[data-htmx-powered]")).ToBeVisibleAsync();
+        await Expect(person.Message).ToHaveValueAsync("");
+        Assert.Equal(0, await person.Page.EvaluateAsync<int>("Object.keys(localStorage).filter(key => key.startsWith('draft:')).length"));
+    }
+
+    [Fact]
     public async Task A_message_that_is_worded_anew_after_its_acknowledgement_was_lost_is_sent_as_it_is_worded_now()
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address);

@@ -201,6 +201,43 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app) : IClassF
         Task<string[]> AskedAsync() => person.Page.EvaluateAsync<string[]>("asked");
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task Whoever_goes_elsewhere_while_a_conversation_begins_stays_there_and_finds_it_in_the_list(bool anew)
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        var (_, quick) = await TwoConversationsAsync(person);
+        await person.Page.EvaluateAsync(
+            "document.addEventListener('htmx:finally:request', e => window.over ||= e.detail.ctx.request.method === 'POST')");
+        using var held = await HeldRequests.HoldAsync(person.Page, "**/conversations", answered: true);
+
+        await person.Message.FillAsync("the third one");
+        await person.Message.PressAsync("Enter");
+        await held.Arrived;
+        if (anew)
+        {
+            await person.Button("New chat").ClickAsync();
+            await Expect(person.Button("Sending…")).ToHaveCountAsync(0);
+        }
+        else
+        {
+            await Entry(person, quick).ClickAsync();
+            await Expect(Said(person)).ToHaveTextAsync("the quick one");
+        }
+
+        held.LetGo();
+        await person.Page.WaitForFunctionAsync("() => window.over");
+
+        await Expect(person.Page).ToHaveURLAsync(new Uri(app.Address, anew ? "/" : quick).ToString());
+        await Expect(Said(person)).ToHaveTextAsync(anew ? [] : (string[])["the quick one"]);
+        await Expect(person.Page.Locator("#conversations")).ToContainTextAsync("the third one", new() { IgnoreCase = true });
+        if (!anew)
+            await person.Button("New chat").ClickAsync();
+        await Expect(person.Page.Locator("article")).ToHaveCountAsync(0);
+        await Expect(person.Message).ToHaveValueAsync("");
+    }
+
     /// <summary>Addresses of two conversations, which stand in the list; the page is a new chat.</summary>
     private static async Task<(string Slow, string Quick)> TwoConversationsAsync(Person person)
     {
