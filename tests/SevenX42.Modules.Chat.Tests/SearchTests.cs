@@ -65,6 +65,9 @@ public sealed class SearchTests(PostgresServer postgres) : IAsyncLifetime
 
         Guid[] expected = [loud, .. others.Select((c, i) => (Id: c, Age: i * 37 % 40)).OrderBy(c => c.Age).Select(c => c.Id)];
         Assert.Equal(expected.Take(30), found);
+        Assert.Equal("The newest 30 of more conversations with “message”. Add a word to find fewer.", await SentenceAsync("message"));
+        await _chat.ScalarAsync<int>("UPDATE chat.conversations SET deleted_at = now() WHERE id = ANY ($1) RETURNING 1", others.Take(11).ToArray());
+        Assert.Equal("30 conversations with “message”", await SentenceAsync("message"));
     }
 
     [Fact]
@@ -122,6 +125,9 @@ public sealed class SearchTests(PostgresServer postgres) : IAsyncLifetime
             "SELECT array_agg(n ORDER BY n) FROM generate_series(1, 0x2ffff) n WHERE n NOT BETWEEN 0xd800 AND 0xdfff AND chat.searchable(chr(n)) = ' '");
         Assert.Equal(Enumerable.Range(1, 0x2ffff).Where(n => Rune.IsValid(n) && (SearchWords.IsSign(new Rune(n)) || n == ' ')), signs);
     }
+
+    private async Task<string> SentenceAsync(string query) =>
+        (await Browser.PageAsync($"/search?q={Uri.EscapeDataString(query)}")).QuerySelector("#main [role=status]")!.TextContent;
 
     private async Task<List<IElement>> HitsAsync(string query) =>
         [.. (await Browser.PageAsync($"/search?q={Uri.EscapeDataString(query)}")).QuerySelectorAll("#main a[href^='/c/']")];

@@ -20,7 +20,7 @@ internal sealed class SearchConversationsHandler(ChatDbContext context, ICurrent
     {
         var query = new SearchQuery(request.Query);
         if (query.IsEmpty || user.Id is not { } owner)
-            return new SearchVm(request.Query, []);
+            return new SearchVm(request.Query, HasMore: false, []);
         var words = query.ToTsQuery();
         // Which conversations first, without their texts; of each the newest message that was found.
         var hits = await context.Database.SqlQuery<Hit>($"""
@@ -32,12 +32,12 @@ internal sealed class SearchConversationsHandler(ChatDbContext context, ICurrent
             newest AS (
                 SELECT c.id, c.title, max(f.number) AS number, max(f.at) AS at
                 FROM found f JOIN chat.conversations c ON c.id = f.id AND c.deleted_at IS NULL
-                GROUP BY c.id ORDER BY max(f.at) DESC, c.id DESC LIMIT {MostHits})
+                GROUP BY c.id ORDER BY max(f.at) DESC, c.id DESC LIMIT {MostHits + 1})
             SELECT n.id, n.title, n.number, coalesce(left(m.content, 200000), '') AS text
             FROM newest n LEFT JOIN chat.messages m ON m.conversation_id = n.id AND m.number = n.number
             ORDER BY n.at DESC, n.id DESC
             """).ToListAsync(cancellationToken);
-        return new SearchVm(request.Query, [.. hits.Select(h => new SearchHitVm(
+        return new SearchVm(request.Query, hits.Count > MostHits, [.. hits.Take(MostHits).Select(h => new SearchHitVm(
             h.Id, new MarkupString(Excerpt.Whole(h.Title, query)), h.Number, new MarkupString(Excerpt.Around(h.Text, query))))]);
     }
 
@@ -61,7 +61,10 @@ internal static class SearchConversationsEndpoint
 }
 
 /// <summary>Results of a search.</summary>
-public sealed record SearchVm(string Query, IReadOnlyList<SearchHitVm> Hits);
+/// <param name="Query">What was searched for.</param>
+/// <param name="HasMore">Whether there are more than these.</param>
+/// <param name="Hits">The newest.</param>
+public sealed record SearchVm(string Query, bool HasMore, IReadOnlyList<SearchHitVm> Hits);
 
 /// <summary>A conversation that was found.</summary>
 /// <param name="ConversationId">The conversation.</param>
