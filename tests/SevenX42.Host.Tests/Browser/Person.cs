@@ -2,6 +2,7 @@ using System.Collections.Concurrent;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
+using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Browser;
 
