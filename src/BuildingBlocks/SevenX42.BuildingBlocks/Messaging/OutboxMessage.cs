@@ -66,6 +66,7 @@ public static class MessagingModel
             outbox.Property(m => m.NextAttemptAt).HasDefaultValueSql(HeadStart);
             outbox.Property(m => m.LastError).HasMaxLength(256);
             outbox.HasIndex(m => m.NextAttemptAt).HasFilter("dead_lettered_at IS NULL").HasDatabaseName("ix_outbox_due");
+            outbox.HasIndex(m => m.DeadLetteredAt).HasFilter("dead_lettered_at IS NOT NULL").HasDatabaseName("ix_outbox_dead");
         });
         model.Entity<InboxMessage>(inbox =>
         {

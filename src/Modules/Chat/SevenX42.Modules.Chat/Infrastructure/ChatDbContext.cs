@@ -1,6 +1,7 @@
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
+using SevenX42.Contracts.Generation;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Persistence;
@@ -150,7 +151,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             conversation.Property(c => c.Id).ValueGeneratedNever();
             conversation.Property(c => c.Title).HasMaxLength(Conversation.LongestTitle);
             conversation.Property(c => c.TitleSource).HasConversion<string>().HasMaxLength(16);
-            conversation.Property(c => c.Model).HasMaxLength(256);
+            conversation.Property(c => c.Model).HasMaxLength(ModelInfo.LongestId);
             conversation.Property(c => c.Instructions).HasMaxLength(Conversation.LongestInstructions);
             conversation.HasIndex(c => new { c.OwnerId, c.UpdatedAt, c.Id }).IsDescending(false, true, true)
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NULL").HasDatabaseName("ix_conversations_recent");
@@ -165,7 +166,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.Property(m => m.Role).HasConversion<string>().HasMaxLength(16);
             message.Property(m => m.Status).HasConversion<string>().HasMaxLength(16);
             message.Property(m => m.ErrorCode).HasMaxLength(64);
-            message.Property(m => m.Model).HasMaxLength(256);
+            message.Property(m => m.Model).HasMaxLength(ModelInfo.LongestId);
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);

@@ -95,6 +95,10 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                     b.HasKey("Id")
                         .HasName("pk_outbox");
 
+                    b.HasIndex("DeadLetteredAt")
+                        .HasDatabaseName("ix_outbox_dead")
+                        .HasFilter("dead_lettered_at IS NOT NULL");
+
                     b.HasIndex("NextAttemptAt")
                         .HasDatabaseName("ix_outbox_due")
                         .HasFilter("dead_lettered_at IS NULL");
