@@ -14,7 +14,9 @@ internal sealed class CodeHighlighter
 {
     private const int LongestLine = 1_000;
     private const int MostLines = 2_000;
-    private static readonly TimeSpan LineLimit = TimeSpan.FromSeconds(1);
+
+    // So long that a busy machine alone never reaches it: what is highlighted must not depend on how busy it is.
+    private static readonly TimeSpan LineLimit = TimeSpan.FromSeconds(5);
 
     // Longest prefix first: the first that fits a scope wins. No class: as plain text, so that a page has no element for it.
     private static readonly (string Scope, string? Class)[] Map =
