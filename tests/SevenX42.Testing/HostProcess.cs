@@ -81,8 +81,10 @@ public sealed partial class HostProcess : IAsyncDisposable
         };
         if (OperatingSystem.IsLinux())
         {
-            // A process started in a shell's background inherits that Ctrl-C is ignored, and .NET keeps to it.
-            start.FileName = "env";
+            // With a process group of its own, as a shell gives it, for Ctrl-C is sent to all of a group. A process started in a
+            // shell's background inherits that Ctrl-C is ignored, and .NET keeps to it.
+            start.FileName = "setsid";
+            start.ArgumentList.Add("env");
             start.ArgumentList.Add("--default-signal=INT");
             start.ArgumentList.Add("dotnet");
         }
@@ -166,10 +168,11 @@ public sealed partial class HostProcess : IAsyncDisposable
         await Eventually.TrueAsync(() => _process.HasExited, Limit);
     }
 
-    /// <summary>Asks it to end, as Ctrl-C (<see cref="PosixSignal.SIGINT"/>) or an orchestrator does.</summary>
+    /// <summary>Asks it to end, as Ctrl-C (<see cref="PosixSignal.SIGINT"/>), which asks its children too, or an orchestrator does.</summary>
     public void Signal(PosixSignal signal)
     {
-        if (SendSignal(_process.Id, signal is PosixSignal.SIGINT ? 2 : 15) != 0 && !_process.HasExited)
+        var (target, number) = signal is PosixSignal.SIGINT ? (OperatingSystem.IsLinux() ? -_process.Id : _process.Id, 2) : (_process.Id, 15);
+        if (SendSignal(target, number) != 0 && !_process.HasExited)
             throw new InvalidOperationException($"The signal could not be sent: error {Marshal.GetLastPInvokeError()}.");
     }
 

@@ -71,14 +71,21 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
         await using var host = await HostProcess.StartAsync(Embedded());
         var databaseProcess = int.Parse(File.ReadLines(Path.Combine(_data.FullName, "postgres", "data", "postmaster.pid")).First(), System.Globalization.CultureInfo.InvariantCulture);
         Assert.True(Directory.Exists($"/proc/{databaseProcess}"));
+        // Ctrl-C must not reach it: it is needed until the last answer is stored.
+        Assert.Equal(databaseProcess, GroupOf(databaseProcess));
 
         host.Signal(signal);
 
         Assert.Equal(0, await host.ExitAsync());
         Assert.False(Directory.Exists($"/proc/{databaseProcess}"));
+        Assert.DoesNotContain(host.Output, line => line.Contains("warn:", StringComparison.Ordinal));
         Assert.Empty(host.Errors);
         Assert.False(File.Exists(Path.Combine(_data.FullName, "postgres", "data", "postmaster.pid")));
     }
+
+    // The third field behind the name in parentheses: state, parent, group.
+    private static int GroupOf(int process) =>
+        int.Parse(File.ReadAllText($"/proc/{process}/stat").Split(") ")[^1].Split(' ')[2], System.Globalization.CultureInfo.InvariantCulture);
 
     [Fact]
     public async Task The_migrate_command_applies_everything_once_and_ends()

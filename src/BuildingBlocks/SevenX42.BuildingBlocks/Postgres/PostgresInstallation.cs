@@ -38,7 +38,10 @@ internal sealed class PostgresInstallation
     /// <param name="program"><c>initdb</c> or <c>postgres</c>.</param>
     /// <param name="user">Whom to run as; <see langword="null"/> for whoever we are.</param>
     /// <param name="arguments">The program's arguments.</param>
-    /// <param name="endsWithParent">Whether the kernel is to end it when the thread that starts it ends; Linux only.</param>
+    /// <param name="endsWithParent">
+    /// Whether nothing but its parent is to end it: not Ctrl-C, which a terminal sends to the whole group, and the kernel when
+    /// the thread that starts it ends; Linux only.
+    /// </param>
     public ProcessStartInfo Command(string program, UnprivilegedUser? user, IEnumerable<string> arguments, bool endsWithParent = false)
     {
         List<string> command = [Path.Combine(_folder, "bin", OperatingSystem.IsWindows() ? program + ".exe" : program), .. arguments];
@@ -52,7 +55,8 @@ internal sealed class PostgresInstallation
                 "--clear-groups",
             ];
             List<string> follow = endsWithParent ? ["--pdeathsig", "INT"] : [];
-            command = [setpriv, .. drop, .. follow, "--", .. command];
+            List<string> apart = endsWithParent && FindOnPath("setsid") is { } setsid ? [setsid] : [];
+            command = [.. apart, setpriv, .. drop, .. follow, "--", .. command];
         }
         else if (user is not null)
         {
