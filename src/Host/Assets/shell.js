@@ -144,13 +144,24 @@ export function startShell(htmx) {
   on("htmx:error", ({ detail: { ctx } }) => {
     if (ctx && ctx.text == null && !ctx.sourceElement.matches("#composer, [hx-trigger*=refresh]")) toast("offline");
   });
+  // The button for another version that was used last. What it stands in may be replaced more than once on the way there:
+  // by what was asked for, by what an event has asked for, by another tab.
+  let version;
+  const versions = (button) => {
+    const article = button.closest("article");
+    return [article.dataset.message, ...$$("[name=messageId]", article).map((it) => it.value)];
+  };
+  for (const type of ["focusin", "pointerdown"])
+    on(type, ({ target }) => {
+      const button = target.closest?.("article [name=messageId]");
+      version = button && { title: button.title, ids: versions(button) };
+    });
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     markCurrent();
-    const { submitter, body } = ctx.request;
-    if (submitter?.name === "messageId") {
-      // Another version of a message: the focus stays on the button, or goes to the one that leads back.
-      const buttons = $$(`[data-message="${body.get("messageId")}"] [name=messageId]:enabled`);
-      (buttons.find((it) => it.title === submitter.title) ?? buttons[0])?.focus();
+    if (version && !document.activeElement.matches(":enabled")) {
+      // Another version of the message has come: the focus stays on the button, or goes to the one that leads back.
+      const buttons = $$("article [name=messageId]:enabled").filter((it) => versions(it).some((id) => version.ids.includes(id)));
+      (buttons.find((it) => it.title === version.title) ?? buttons[0])?.focus();
     }
     // Where a link leads to a message, as :target does without scripts.
     if (ctx.request.anchor) document.getElementById(ctx.request.anchor)?.setAttribute("data-target", "");

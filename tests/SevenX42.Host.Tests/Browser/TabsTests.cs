@@ -52,6 +52,32 @@ public sealed class TabsTests(Chromium chromium, RunningApp app) : IClassFixture
     }
 
     [Fact]
+    public async Task The_focus_stays_among_the_versions_when_the_other_tab_chooses_one()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        for (var version = 2; version <= 3; version++)
+        {
+            await person.Button("Regenerate").ClickAsync();
+            await Expect(person.LastAnswer).ToContainTextAsync($"{version}/{version}");
+            await person.AnswerBecomesAsync("completed");
+        }
+
+        var other = await person.OpenTabAsync(new Uri(person.Page.Url).PathAndQuery);
+        await Expect(other.Locator("article[data-role=assistant]")).ToContainTextAsync("3/3");
+        await person.Button("Previous version").FocusAsync();
+
+        await other.GetByRole(AriaRole.Button, new() { Name = "Previous version" }).ClickAsync();
+
+        await Expect(person.LastAnswer).ToContainTextAsync("2/3");
+        await Expect(person.Button("Previous version")).ToBeFocusedAsync();
+        await other.GetByRole(AriaRole.Button, new() { Name = "Previous version" }).ClickAsync();
+        await Expect(person.LastAnswer).ToContainTextAsync("1/3");
+        await Expect(person.Button("Next version")).ToBeFocusedAsync();
+    }
+
+    [Fact]
     public async Task A_new_title_and_a_deletion_reach_the_other_tab()
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address);
