@@ -8,17 +8,22 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 missing=()
 command -v node >/dev/null || missing+=(nodejs)
 command -v npm >/dev/null || missing+=(npm)
-command -v chromium >/dev/null || [ -n "${CHROMIUM:-}" ] || missing+=(chromium)
 command -v redis-server >/dev/null || missing+=(redis-server)
+debian=no
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then debian=yes; fi
+if [ -z "${CHROMIUM:-}" ] && ! command -v chromium-headless-shell >/dev/null; then
+  # Without windows it takes less; where it is a package, it is worth having beside the whole browser.
+  if [ "$debian" = yes ] || ! command -v chromium >/dev/null; then missing+=(chromium-headless-shell); fi
+fi
 if [ "${#missing[@]}" -gt 0 ]; then
-  if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
-    export DEBIAN_FRONTEND=noninteractive
-    apt-get update -qq
-    apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
-  else
-    echo "Install first: ${missing[*]} (Chromium may also be named by the variable CHROMIUM)." >&2
+  if [ "$debian" = no ]; then
+    echo "Install first: ${missing[*]} (any Chromium will do: name it by the variable CHROMIUM)." >&2
     exit 2
   fi
+  export DEBIAN_FRONTEND=noninteractive
+  apt-get update -qq
+  if ! apt-cache show chromium-headless-shell >/dev/null 2>&1; then missing=("${missing[@]/chromium-headless-shell/chromium}"); fi
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
 command -v dotnet >/dev/null || { echo "Install the .NET SDK 10 first." >&2; exit 2; }
 

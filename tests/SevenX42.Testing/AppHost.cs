@@ -29,7 +29,7 @@ public sealed class AppHost : IAsyncDisposable
     public IServiceProvider Services => _host.App.Services;
 
     /// <summary>Starts the application.</summary>
-    /// <param name="connectionString">An empty database, or one that an earlier instance left.</param>
+    /// <param name="connectionString">A database of <see cref="PostgresServer"/>, or one that an earlier instance left.</param>
     /// <param name="settings">Configuration keys and values.</param>
     /// <param name="services">Replaces services of the outside world.</param>
     public static async Task<AppHost> StartAsync(
@@ -38,7 +38,29 @@ public sealed class AppHost : IAsyncDisposable
         Action<IServiceCollection>? services = null)
     {
         var data = Directory.CreateTempSubdirectory("7x42-test-");
-        var host = await ApplicationHost.CreateAsync(
+        var host = await CreateAsync(connectionString, data, settings, services);
+        await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
+        await host.App.StartAsync();
+        var management = host.App.Services.GetRequiredService<ManagementPort>();
+        var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single(a => !management.Is(a));
+        return new AppHost(host, new Uri(address), data);
+    }
+
+    /// <summary>Gives an empty database every module's schema.</summary>
+    internal static async Task MigrateAsync(string connectionString)
+    {
+        var data = Directory.CreateTempSubdirectory("7x42-test-");
+        await using (var host = await CreateAsync(connectionString, data))
+            await host.App.Services.MigrateAsync(CancellationToken.None);
+        data.Delete(recursive: true);
+    }
+
+    private static Task<ApplicationHost> CreateAsync(
+        string connectionString,
+        DirectoryInfo data,
+        IEnumerable<KeyValuePair<string, string?>>? settings = null,
+        Action<IServiceCollection>? services = null) =>
+        ApplicationHost.CreateAsync(
             ["--environment", "Development", "--contentRoot", Repository.HostDirectory],
             builder =>
             {
@@ -57,17 +79,11 @@ public sealed class AppHost : IAsyncDisposable
                     ["Identity:RateLimits:GuestsPerHour"] = "100000",
                     ["Generation:Discovery"] = "false",
                     // Still slow enough to be watched; what has to be slower says so itself.
-                    ["Generation:DemoTokensPerSecond"] = "200",
+                    ["Generation:DemoTokensPerSecond"] = "400",
                 });
                 builder.Configuration.AddInMemoryCollection(settings ?? []);
                 services?.Invoke(builder.Services);
             });
-        await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
-        await host.App.StartAsync();
-        var management = host.App.Services.GetRequiredService<ManagementPort>();
-        var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single(a => !management.Is(a));
-        return new AppHost(host, new Uri(address), data);
-    }
 
     /// <summary>A browser-like client: keeps cookies, does not follow redirects.</summary>
     public HttpClient CreateClient() =>

@@ -147,20 +147,17 @@ export function startShell(htmx) {
   // The button for another version that was used last. What it stands in may be replaced more than once on the way there:
   // by what was asked for, by what an event has asked for, by another tab.
   let version;
-  const versions = (button) => {
-    const article = button.closest("article");
-    return [article.dataset.message, ...$$("[name=messageId]", article).map((it) => it.value)];
-  };
+  const versions = (article) => [article.dataset.message, ...$$("[name=messageId]", article).map((it) => it.value)];
   for (const type of ["focusin", "pointerdown"])
     on(type, ({ target }) => {
-      const button = target.closest?.("article [name=messageId]");
-      version = button && { title: button.title, ids: versions(button) };
+      const button = target.closest("article [name=messageId]");
+      version = button && { title: button.title, ids: versions(button.closest("article")) };
     });
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     markCurrent();
     if (version && !document.activeElement.matches(":enabled")) {
       // Another version of the message has come: the focus stays on the button, or goes to the one that leads back.
-      const buttons = $$("article [name=messageId]:enabled").filter((it) => versions(it).some((id) => version.ids.includes(id)));
+      const buttons = $$("article [name=messageId]:enabled").filter((it) => versions(it.closest("article")).some((id) => version.ids.includes(id)));
       (buttons.find((it) => it.title === version.title) ?? buttons[0])?.focus();
     }
     // Where a link leads to a message, as :target does without scripts.

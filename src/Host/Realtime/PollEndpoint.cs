@@ -9,7 +9,8 @@ namespace SevenX42.Host.Realtime;
 
 /// <summary>
 /// <c>GET /realtime/poll?ch=…&amp;pos=…&amp;ch=…&amp;pos=…</c>: the same events for whom no socket gets through. Answers
-/// <c>{"channels":[{"ch","pos","recovered","ev","code"}]}</c> when there is something to tell, or after a while.
+/// <c>{"channels":[{"ch","pos","recovered","ev","code"}]}</c> when there is something to tell, or after a while; with
+/// <c>&amp;now</c> at once, for whom it would be news that polls get through.
 /// </summary>
 internal static class PollEndpoint
 {
@@ -47,7 +48,7 @@ internal static class PollEndpoint
         server.Metrics.Polling(1);
         try
         {
-            await poll.WaitAsync(channels, context.Request.Query["as"] == "raw", context.RequestAborted);
+            await poll.WaitAsync(channels, context.Request.Query["as"] == "raw", context.Request.Query.ContainsKey("now"), context.RequestAborted);
             if (poll.IsSignedOut)
                 return Error.Unauthenticated("This session has ended. Sign in again.").ToResult();
             var body = new ArrayBufferWriter<byte>(1024);

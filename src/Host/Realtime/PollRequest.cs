@@ -33,8 +33,11 @@ internal sealed class PollRequest(RealtimeServer server, RealtimeIdentity identi
 
     public void Drain(TimeSpan comeBackAfter) => _ready.TrySetResult();
 
-    /// <summary>Asks the policies and waits until there is something to tell, or long enough.</summary>
-    public async Task WaitAsync(IReadOnlyList<(string Channel, ChannelPosition? From)> channels, bool raw, CancellationToken aborted)
+    /// <summary>
+    /// Asks the policies and waits until there is something to tell, or long enough; or, <paramref name="now"/>, no longer than
+    /// it takes to find out.
+    /// </summary>
+    public async Task WaitAsync(IReadOnlyList<(string Channel, ChannelPosition? From)> channels, bool raw, bool now, CancellationToken aborted)
     {
         foreach (var (channel, from) in channels)
         {
@@ -49,7 +52,7 @@ internal sealed class PollRequest(RealtimeServer server, RealtimeIdentity identi
 
         foreach (var viewer in _viewers)
             viewer.Feed.Attach(viewer);
-        if (_denied.Count > 0)
+        if (now || _denied.Count > 0)
             Note(attached: 0, news: true);
         try
         {

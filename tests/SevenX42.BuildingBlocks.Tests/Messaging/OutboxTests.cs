@@ -133,7 +133,7 @@ public sealed class OutboxTests(PostgresServer postgres)
     [Fact]
     public async Task What_was_handled_or_given_up_long_ago_is_forgotten_and_what_is_of_late_is_not()
     {
-        var database = await postgres.CreateDatabaseAsync();
+        var database = await postgres.CreateEmptyDatabaseAsync();
         await using (var app = await StartAsync(database, _ => { }))
         {
             await app.ExecuteAsync("""
@@ -152,7 +152,7 @@ public sealed class OutboxTests(PostgresServer postgres)
         await again.UntilAsync("SELECT count(*) FROM messaging.outbox", 1);
     }
 
-    private async Task<App> StartAsync(Action<IServiceCollection> handlers) => await StartAsync(await postgres.CreateDatabaseAsync(), handlers);
+    private async Task<App> StartAsync(Action<IServiceCollection> handlers) => await StartAsync(await postgres.CreateEmptyDatabaseAsync(), handlers);
 
     private static Task<App> StartAsync(string database, Action<IServiceCollection> handlers) => App.StartAsync(database, handlers);
 

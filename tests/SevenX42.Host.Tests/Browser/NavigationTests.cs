@@ -194,9 +194,9 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app) : IClassF
 
         Assert.Contains(quick, await AskedAsync());
         Assert.DoesNotContain(await AskedAsync(), path => path.StartsWith("/search", StringComparison.Ordinal));
-        await person.Page.GetByRole(AriaRole.Searchbox).FillAsync("slow one");
+        await person.Page.GetByRole(AriaRole.Searchbox).FillAsync("late one");
         await person.Page.Clock.RunForAsync(1_000);
-        Assert.Contains("/search?q=slow+one", await AskedAsync());
+        Assert.Contains("/search?q=late+one", await AskedAsync());
 
         Task<string[]> AskedAsync() => person.Page.EvaluateAsync<string[]>("asked");
     }
@@ -242,7 +242,7 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app) : IClassF
     private static async Task<(string Slow, string Quick)> TwoConversationsAsync(Person person)
     {
         var paths = new List<string>();
-        foreach (var text in (string[])["the slow one", "the quick one"])
+        foreach (var text in (string[])["the late one", "the quick one"])
         {
             await person.SayAsync(text);
             await person.AnswerBecomesAsync("completed");

@@ -76,15 +76,15 @@ internal sealed class Person : IAsyncDisposable
     {
         await Message.FillAsync(text);
         await Message.PressAsync("Enter");
-        await Assertions.Expect(Page.Locator("article[data-role=user]").Last).ToContainTextAsync(text);
+        await Page.Locator("article[data-role=user]").Last.Filter(new() { HasText = text }).WaitForAsync();
     }
 
     /// <summary>Waits until the last answer is stored as this.</summary>
     public async Task AnswerBecomesAsync(string status)
     {
-        await Assertions.Expect(LastAnswer).ToHaveAttributeAsync("data-status", status);
-        // The status comes first; what can be done with a finished answer comes with its final form.
-        await Assertions.Expect(LastAnswer.Locator(".actions")).ToBeAttachedAsync();
+        // The status comes first; what can be done with a finished answer comes with its final form. Waited for in the page, at
+        // each of its frames: an assertion looks once a second.
+        await LastAnswer.Locator($":scope[data-status={status}] .actions").WaitForAsync(new() { State = WaitForSelectorState.Attached });
     }
 
     /// <summary>Loads the page again until the last answer has ended, as somebody without scripts does, and it is complete.</summary>

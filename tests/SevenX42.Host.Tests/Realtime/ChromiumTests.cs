@@ -100,12 +100,14 @@ public sealed class ChromiumTests(Chromium chromium)
     {
         await using var site = await Site.StartAsync();
         site.BlocksSockets = true;
-        await using var tab = await OpenAsync(site);
+        await using var tab = await OpenAsync(site, clock: true);
         await tab.StateAsync("polling");
 
         await WriteManyAsync(site.Host, 50, pause: 10);
         await tab.TextAsync(site.Host.Rooms.Stored(Room));
         site.BlocksSockets = false;
+        // It tries again by itself, half a minute later at most.
+        await tab.Page.Clock.FastForwardAsync(30_000);
         await tab.StateAsync("connected");
 
         await WriteManyAsync(site.Host, 50, pause: 10);
@@ -270,7 +272,7 @@ public sealed class ChromiumTests(Chromium chromium)
         }
     }
 
-    private async Task<Tab> OpenAsync(Site site, Guid? user = null, Guid? session = null, string path = "/page")
+    private async Task<Tab> OpenAsync(Site site, Guid? user = null, Guid? session = null, string path = "/page", bool clock = false)
     {
         var context = await chromium.NewProfileAsync(new()
         {
@@ -281,7 +283,10 @@ public sealed class ChromiumTests(Chromium chromium)
             },
         });
         var page = await context.NewPageAsync();
-        page.SetDefaultTimeout(30_000);
+        // Less than a poll waits for news.
+        page.SetDefaultTimeout(20_000);
+        if (clock)
+            await page.Clock.InstallAsync();
         await page.GotoAsync(new Uri(site.Host.Address, path).ToString());
         await page.WaitForFunctionAsync("window.rt !== undefined");
         return new Tab(context, page);

@@ -71,6 +71,20 @@ public sealed class PollingTests
     }
 
     [Fact]
+    public async Task A_poll_that_wants_to_know_whether_it_gets_through_is_answered_at_once()
+    {
+        // Longer than the test has.
+        await using var host = await RealtimeHost.StartAsync(settings: ("Realtime:PollWait", "01:00:00"));
+        var start = (await host.Log.GetPositionAsync("room/1", Cancel)).ToString();
+        using var http = Client(host);
+
+        var answer = await http.GetFromJsonAsync<JsonElement>($"{Address(("room/1", start))}&now", Cancel);
+
+        var channel = Read(Assert.Single(answer.GetProperty("channels").EnumerateArray()));
+        Assert.Equal((start, true, 0, null), (channel.Position, channel.Recovered, channel.Events.Count, channel.Code));
+    }
+
+    [Fact]
     public async Task A_position_that_can_not_be_resumed_sends_to_the_snapshot()
     {
         await using var host = await RealtimeHost.StartAsync();

@@ -53,7 +53,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [Fact]
     public async Task A_taken_port_is_named_and_ends_the_process()
     {
-        var connection = await postgres.CreateDatabaseAsync();
+        var connection = await postgres.CreateEmptyDatabaseAsync();
         await using var first = await HostProcess.StartAsync(On(connection));
 
         await using var second = HostProcess.Launch(On(connection, ("Urls", Address(first))));
@@ -90,7 +90,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [Fact]
     public async Task The_migrate_command_applies_everything_once_and_ends()
     {
-        var connection = await postgres.CreateDatabaseAsync();
+        var connection = await postgres.CreateEmptyDatabaseAsync();
 
         await using var first = HostProcess.Launch(On(connection), "migrate");
         Assert.Equal(0, await first.ExitAsync());
@@ -104,7 +104,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [Fact]
     public async Task In_production_it_is_not_ready_before_the_schema_is_there()
     {
-        var connection = await postgres.CreateDatabaseAsync();
+        var connection = await postgres.CreateEmptyDatabaseAsync();
         (string, string) production = ("ASPNETCORE_ENVIRONMENT", "Production");
         (string, string) secret = ("Identity:KeyEncryptionSecret", "of-this-test-and-of-nothing-else-4be1a6");
         await using var host = HostProcess.Launch(On(connection, production, secret));
@@ -151,7 +151,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [InlineData("Database:AutoMigrate", "perhaps", "'perhaps' at 'Database:AutoMigrate'")]
     public async Task A_setting_that_means_nothing_is_named_in_one_sentence(string key, string value, string sentence)
     {
-        var connection = await postgres.CreateDatabaseAsync();
+        var connection = await postgres.CreateEmptyDatabaseAsync();
 
         await using var host = HostProcess.Launch(On(connection, (key, value)));
 
@@ -165,7 +165,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
         await using var host = HostProcess.Launch(new Dictionary<string, string?>
         {
             ["DataDirectory"] = _data.FullName,
-            ["ConnectionStrings:Postgres_chat"] = await postgres.CreateDatabaseAsync(),
+            ["ConnectionStrings:Postgres_chat"] = await postgres.CreateEmptyDatabaseAsync(),
         });
 
         Assert.Equal(1, await host.ExitAsync());
@@ -181,7 +181,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
         refusing.ModelsScript = Script.Error(401, "Incorrect API key provided: sk-canary-4711");
         await using var page = await ScriptedProvider.StartAsync();
         page.ModelsScript = Script.Respond(200, "<html>Welcome</html>", "text/html");
-        var connection = await postgres.CreateDatabaseAsync();
+        var connection = await postgres.CreateEmptyDatabaseAsync();
 
         await using var host = await HostProcess.StartAsync(On(
             connection,
@@ -206,7 +206,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [Fact]
     public async Task In_production_a_missing_secret_is_answered_with_what_to_set()
     {
-        var connection = await postgres.CreateDatabaseAsync();
+        var connection = await postgres.CreateEmptyDatabaseAsync();
 
         await using var host = HostProcess.Launch(On(connection, ("ASPNETCORE_ENVIRONMENT", "Production")));
 

@@ -35,6 +35,14 @@ test("a refused socket makes it poll at once, without anybody's doing", async ()
   assert.deepEqual(world.states, ["connecting", "polling"]);
 });
 
+test("until a poll got through it wants answers, and then news", async () => {
+  world.poll = ([{ ch, pos }]) => (world.polls.length < 2 ? Promise.reject(new TypeError("no network")) : answer({ ch, pos, recovered: true, ev: [] }));
+  await blocked();
+  assert.deepEqual([world.states.at(-1), world.hurried], ["offline", [true]]);
+  await world.pass(2_000);
+  assert.deepEqual([world.states.at(-1), world.hurried.slice(0, 3)], ["polling", [true, true, false]]);
+});
+
 test("a socket that says nothing is as good as none", async () => {
   rt.watch("room/1", "e:5", seen.handlers);
   await settle();

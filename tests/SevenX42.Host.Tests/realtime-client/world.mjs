@@ -61,6 +61,7 @@ export function createWorld() {
     page,
     tokens: 0,
     polls: [],
+    hurried: [],
     states: [],
     faults: [],
     signedOut: 0,
@@ -101,6 +102,7 @@ export function createWorld() {
     const query = new URL(url, "https://chat.example").searchParams;
     const asked = query.getAll("ch").map((ch, i) => ({ ch, pos: query.getAll("pos")[i] }));
     world.polls.push(asked);
+    world.hurried.push(query.has("now"));
     return new Promise((resolve, reject) => {
       init.signal.addEventListener("abort", () => reject(new DOMException("aborted", "AbortError")));
       Promise.resolve(world.poll(asked)).then(resolve, reject);
