@@ -43,14 +43,35 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
         return model;
     }
 
-    /// <summary>Requests an answer to the message it follows.</summary>
-    /// <param name="conversation">Its conversation.</param>
-    /// <param name="answer">The answer, stored or about to be.</param>
-    /// <param name="question">Its parent when that is not stored yet.</param>
-    /// <param name="model">The model.</param>
-    /// <param name="keepText">Whether to continue the text it has.</param>
-    /// <param name="cancellationToken">Cancels the reading.</param>
-    public async Task RequestAsync(
+    /// <summary>Whether an answer to a message is being written: the first click's, for a second one.</summary>
+    public Task<bool> IsAnsweredNowAsync(Guid? questionId, CancellationToken cancellationToken) =>
+        context.Messages.AnyAsync(m => m.ParentId == questionId && m.Status == MessageStatus.Pending, cancellationToken);
+
+    /// <summary>Stores a person's message and requests the first answer to it.</summary>
+    public Task AskAsync(Conversation conversation, Message question, ModelInfo model, CancellationToken cancellationToken)
+    {
+        context.Messages.Add(question);
+        return RequestAsync(conversation, Begin(conversation, question.Id), question, model, keepText: false, cancellationToken);
+    }
+
+    /// <summary>Requests a further answer to a message: a sibling of those there are.</summary>
+    public Task RequestAnotherAsync(Conversation conversation, Guid questionId, ModelInfo model, CancellationToken cancellationToken) =>
+        RequestAsync(conversation, Begin(conversation, questionId), question: null, model, keepText: false, cancellationToken);
+
+    /// <summary>Requests an answer that is stored once more: begun again, or <paramref name="keepText"/>, from the text it has.</summary>
+    public Task RequestAgainAsync(Conversation conversation, Message answer, ModelInfo model, bool keepText, CancellationToken cancellationToken) =>
+        RequestAsync(conversation, answer, question: null, model, keepText, cancellationToken);
+
+    private Message Begin(Conversation conversation, Guid questionId)
+    {
+        var now = time.GetUtcNow();
+        var answer = Message.Answer(Guid.CreateVersion7(now), conversation, questionId, now);
+        context.Messages.Add(answer);
+        return answer;
+    }
+
+    // The question is given when it is not stored yet.
+    private async Task RequestAsync(
         Conversation conversation, Message answer, Message? question, ModelInfo model, bool keepText, CancellationToken cancellationToken)
     {
         List<BranchMessage> branch = question is null ? [] : [new(question.Id, IsAnswer: false, question.Tokens ?? 0)];

@@ -41,11 +41,8 @@ internal sealed class EditMessageHandler(ChatDbContext context, MessageIds ids, 
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
-        var now = time.GetUtcNow();
-        var question = Message.OfPerson(id, conversation, old.ParentId, request.Text, tokens, now);
-        var answer = Message.Answer(Guid.CreateVersion7(now), conversation, question.Id, now);
-        context.Messages.AddRange(question, answer);
-        await answers.RequestAsync(conversation, answer, question, model.Value, keepText: false, cancellationToken);
+        await answers.AskAsync(
+            conversation, Message.OfPerson(id, conversation, old.ParentId, request.Text, tokens, time.GetUtcNow()), model.Value, cancellationToken);
         return Result.Success;
     }
 }

@@ -9,7 +9,7 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <summary>Asks for another answer to the same message: a sibling, beside the one there is.</summary>
 internal sealed record RegenerateAnswer(Guid ConversationId, Guid AnswerId, string? Model) : IChatCommand;
 
-internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
     : IRequestHandler<RegenerateAnswer, Result>
 {
     public async Task<Result> Handle(RegenerateAnswer request, CancellationToken cancellationToken)
@@ -20,16 +20,12 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
             m => m.Id == request.AnswerId && m.ConversationId == conversation.Id && m.Role == MessageRole.Assistant, cancellationToken);
         if (old?.ParentId is not { } questionId)
             return Error.Conflict("stale_branch", "This answer is not there any more. Reload the conversation.");
-        // Also what a second click finds: the first one's answer is being written.
-        if (await context.Messages.AnyAsync(m => m.ParentId == questionId && m.Status == MessageStatus.Pending, cancellationToken))
+        if (await answers.IsAnsweredNowAsync(questionId, cancellationToken))
             return Error.Conflict("answer_running", "An answer to this message is being written already.");
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
-        var now = time.GetUtcNow();
-        var answer = Message.Answer(Guid.CreateVersion7(now), conversation, questionId, now);
-        context.Messages.Add(answer);
-        await answers.RequestAsync(conversation, answer, question: null, model.Value, keepText: false, cancellationToken);
+        await answers.RequestAnotherAsync(conversation, questionId, model.Value, cancellationToken);
         return Result.Success;
     }
 }

@@ -12,7 +12,7 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// </summary>
 internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText, string? Model) : IChatCommand;
 
-internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
     : IRequestHandler<ResumeAnswer, Result>
 {
     public async Task<Result> Handle(ResumeAnswer request, CancellationToken cancellationToken)
@@ -28,20 +28,15 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
         if (answer.Status is MessageStatus.Completed)
             return Error.Conflict("answer_complete", "This answer is complete. Regenerate it to get another one.");
         var begins = !request.KeepText && answer.Content.Length > 0;
-        // What a second click finds: the first one's answer is being written.
-        if (begins && await context.Messages.AnyAsync(m => m.ParentId == answer.ParentId && m.Status == MessageStatus.Pending, cancellationToken))
+        if (begins && await answers.IsAnsweredNowAsync(answer.ParentId, cancellationToken))
             return Result.Success;
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         if (begins && answer.ParentId is { } questionId)
-        {
-            var now = time.GetUtcNow();
-            answer = Message.Answer(Guid.CreateVersion7(now), conversation, questionId, now);
-            context.Messages.Add(answer);
-        }
-
-        await answers.RequestAsync(conversation, answer, question: null, model.Value, request.KeepText, cancellationToken);
+            await answers.RequestAnotherAsync(conversation, questionId, model.Value, cancellationToken);
+        else
+            await answers.RequestAgainAsync(conversation, answer, model.Value, request.KeepText, cancellationToken);
         return Result.Success;
     }
 }

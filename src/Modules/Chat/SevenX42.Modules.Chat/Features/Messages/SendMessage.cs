@@ -107,11 +107,7 @@ internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, 
         // What was chosen for this message is meant for the next ones, too.
         if (!string.IsNullOrEmpty(request.Model))
             conversation.Model = model.Id;
-        var now = time.GetUtcNow();
-        var question = Message.OfPerson(id, conversation, parentId, request.Text, tokens, now);
-        var answer = Message.Answer(Guid.CreateVersion7(now), conversation, question.Id, now);
-        context.Messages.AddRange(question, answer);
-        await answers.RequestAsync(conversation, answer, question, model, keepText: false, cancellationToken);
+        await answers.AskAsync(conversation, Message.OfPerson(id, conversation, parentId, request.Text, tokens, time.GetUtcNow()), model, cancellationToken);
         return new SentMessage(conversation.Id, id);
     }
 }
