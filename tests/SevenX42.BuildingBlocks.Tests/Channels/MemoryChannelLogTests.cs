@@ -142,6 +142,19 @@ public sealed class MemoryChannelLogTests : ChannelLogContract
     }
 
     [Fact]
+    public async Task Nobody_is_woken_by_another_channel()
+    {
+        var (mine, other) = (new Signal(), new Signal());
+        using var here = Log.Subscribe("c/1", mine.Set);
+        using var elsewhere = Log.Subscribe("c/2", other.Set);
+
+        await AppendAsync("c/1", "a");
+
+        Assert.True(mine.IsSet);
+        Assert.False(other.IsSet);
+    }
+
+    [Fact]
     public async Task Steady_reading_allocates_nothing()
     {
         var position = (await AppendAsync("c/1", "a", "b", "c")).Last with { Seq = 1 };

@@ -1,0 +1,53 @@
+using Microsoft.Extensions.Configuration;
+using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Realtime;
+using StackExchange.Redis;
+
+namespace SevenX42.BuildingBlocks.Tests.Channels;
+
+/// <summary>The log in Redis, as one process has it.</summary>
+internal sealed class RedisLog : IAsyncDisposable
+{
+    private readonly ServiceProvider _services;
+
+    /// <summary>Sets a process up.</summary>
+    /// <param name="connectionString">Where Redis is.</param>
+    /// <param name="prefix">What its keys begin with; processes with the same prefix share a log.</param>
+    /// <param name="settings">Settings of the log, by their names.</param>
+    public RedisLog(string connectionString, string prefix, params (string Name, string Value)[] settings)
+    {
+        var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings
+            .Prepend(("KeyPrefix", prefix))
+            .Select(s => KeyValuePair.Create($"ChannelLog:Redis:{s.Item1}", (string?)s.Item2)));
+        _services = new ServiceCollection()
+            .AddLogging()
+            .AddSingleton<IConfiguration>(configuration.Build())
+            .AddChannelLog(connectionString)
+            .BuildServiceProvider();
+        Meters = new Measured(_services);
+    }
+
+    public IChannelLog Log => _services.GetRequiredService<IChannelLog>();
+
+    public Measured Meters { get; }
+
+    /// <summary>A prefix that nobody else has.</summary>
+    public static string NewPrefix() => $"t{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}"[..32];
+
+    /// <summary>Deletes the keys of a prefix, on every node.</summary>
+    public static async Task DeleteAsync(string connectionString, string prefix)
+    {
+        await using var connection = await ConnectionMultiplexer.ConnectAsync(connectionString);
+        foreach (var server in connection.GetServers().Where(s => s is { IsConnected: true, IsReplica: false }))
+        {
+            await foreach (var key in server.KeysAsync(pattern: $"{prefix}:*"))
+                await connection.GetDatabase().KeyDeleteAsync(key);
+        }
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        Meters.Dispose();
+        await _services.DisposeAsync();
+    }
+}
