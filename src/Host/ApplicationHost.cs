@@ -88,7 +88,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         services.AddSingleton(TimeProvider.System);
         services.AddSingleton(role);
         services.AddSingleton(settings.Management);
-        services.AddMemoryChannelLog();
+        services.AddChannelLog(settings.Redis);
         if (role.ServesWeb)
             services.AddRealtime(builder.Configuration);
         services.AddHttpBuildingBlocks();
@@ -117,6 +117,8 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         app.MapWhen(settings.Management.Is, MapManagement);
         if (role.ServesWeb)
             MapWeb(app);
+        else
+            app.MapHealth();
         return app;
     }
 

@@ -2,12 +2,13 @@ using Microsoft.AspNetCore.Diagnostics.HealthChecks;
 using Microsoft.Extensions.Diagnostics.HealthChecks;
 using Npgsql;
 using SevenX42.Persistence;
+using SevenX42.Realtime;
 
 namespace SevenX42.Host.Observability;
 
 /// <summary>
 /// <c>/health/live</c> depends on nothing: a process that answers is alive. <c>/health/ready</c> is true when requests can
-/// be served: the database answers, its schema is current, and the process is not shutting down.
+/// be served: the database answers, its schema is current, the channel log answers, and the process is not shutting down.
 /// </summary>
 internal static class Health
 {
@@ -17,6 +18,7 @@ internal static class Health
     {
         services.AddHealthChecks()
             .AddCheck<DatabaseHealth>("database", tags: [Ready], timeout: TimeSpan.FromSeconds(3))
+            .AddCheck<ChannelLogHealth>("channel log", tags: [Ready], timeout: TimeSpan.FromSeconds(3))
             .AddCheck<ShutdownHealth>("shutdown", tags: [Ready]);
         return services;
     }
@@ -53,6 +55,23 @@ internal static class Health
             catch (NpgsqlException e)
             {
                 return HealthCheckResult.Unhealthy("The database does not answer.", e);
+            }
+        }
+    }
+
+    // A log in memory always answers; one in Redis answers when Redis does.
+    private sealed class ChannelLogHealth(IChannelLog log) : IHealthCheck
+    {
+        public async Task<HealthCheckResult> CheckHealthAsync(HealthCheckContext context, CancellationToken cancellationToken = default)
+        {
+            try
+            {
+                await log.GetPositionAsync("health/ready", cancellationToken);
+                return HealthCheckResult.Healthy();
+            }
+            catch (ChannelLogUnavailableException e)
+            {
+                return HealthCheckResult.Unhealthy("Redis does not answer. Check ConnectionStrings__Redis: host and port.", e);
             }
         }
     }

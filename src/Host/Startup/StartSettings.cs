@@ -3,17 +3,24 @@ using Microsoft.Extensions.Options;
 using Npgsql;
 using SevenX42.Host.Observability;
 using SevenX42.Host.Realtime;
+using SevenX42.Realtime;
 
 namespace SevenX42.Host.Startup;
 
 /// <summary>What has to be known before there are services, and is refused before anything is started.</summary>
 /// <param name="Role">What this process does.</param>
+/// <param name="Redis">Connection string of the Redis that all processes share; <see langword="null"/> where there is one process.</param>
 /// <param name="Urls">Addresses of the application.</param>
 /// <param name="Management">The address of health and metrics.</param>
 /// <param name="KnownNetworks">Proxies whose forwarded headers are believed.</param>
 /// <param name="AllowedOrigins">Origins of the same site that may call the API with credentials.</param>
 internal sealed record StartSettings(
-    AppRole Role, IReadOnlyList<string> Urls, ManagementPort Management, IReadOnlyList<IPNetwork> KnownNetworks, string[] AllowedOrigins)
+    AppRole Role,
+    string? Redis,
+    IReadOnlyList<string> Urls,
+    ManagementPort Management,
+    IReadOnlyList<IPNetwork> KnownNetworks,
+    string[] AllowedOrigins)
 {
     private const string DefaultUrl = "http://localhost:5042";
     private const string Connections = "ConnectionStrings";
@@ -23,24 +30,44 @@ internal sealed record StartSettings(
     /// <exception cref="OptionsValidationException">One of them means nothing; the message says which, and what to write.</exception>
     public static StartSettings Read(IConfiguration configuration)
     {
-        CheckConnectionStrings(configuration.GetSection(Connections));
+        var connections = configuration.GetSection(Connections);
+        CheckConnectionStrings(connections);
+        var redis = ReadRedis(connections["Redis"]);
         return new(
-            ReadRole(configuration["Role"]),
+            ReadRole(configuration["Role"], isShared: redis is not null && !string.IsNullOrWhiteSpace(connections[Postgres])),
+            redis,
             ReadUrls(configuration["Urls"]),
             ReadManagement(configuration["Management:Url"]),
             [.. ReadList(configuration, "ForwardedHeaders:KnownNetworks").Select(ReadNetwork)],
             [.. ReadList(configuration, "Cors:AllowedOrigins").Select(ReadOrigin)]);
     }
 
-    // A process that serves pages shows what another one generates only if both write and read the same log.
-    private static AppRole ReadRole(string? value) => value switch
+    // A process that serves pages shows what another one generates only if both have the same database, and the same log.
+    private static AppRole ReadRole(string? value, bool isShared)
     {
-        null or "" => AppRole.All,
-        _ when value.Equals(nameof(AppRole.All), StringComparison.OrdinalIgnoreCase) => AppRole.All,
-        _ when value.Equals(nameof(AppRole.Web), StringComparison.OrdinalIgnoreCase) || value.Equals(nameof(AppRole.Worker), StringComparison.OrdinalIgnoreCase) =>
-            throw Refuse("Role", "Role must be All: Web and Worker are processes of their own, which need a channel log that they share, and this version has none."),
-        _ => throw Refuse("Role", "Role must be All."),
-    };
+        if (string.IsNullOrEmpty(value))
+            return AppRole.All;
+        // By names alone: an enumeration would be parsed from numbers and lists, too.
+        if (Enum.GetNames<AppRole>().FirstOrDefault(name => name.Equals(value, StringComparison.OrdinalIgnoreCase)) is not { } known)
+            throw Refuse("Role", "Role must be All, Web or Worker.");
+        var role = Enum.Parse<AppRole>(known);
+        return role is AppRole.All || isShared
+            ? role
+            : throw Refuse(
+                "Role",
+                $"Role {known} needs {Connections}:Postgres and {Connections}:Redis: Web and Worker are processes of their own, "
+                + "which need a database and a channel log that they share.");
+    }
+
+    private static string? ReadRedis(string? value)
+    {
+        if (string.IsNullOrWhiteSpace(value))
+            return null;
+        // Not what it is: there may be a password in it.
+        return RedisConnectionString.IsValid(value)
+            ? value
+            : throw Refuse($"{Connections}:Redis", $"{Connections}:Redis is no connection string; write it as redis:6379,password=secret,ssl=true.");
+    }
 
     private static string[] ReadUrls(string? value)
     {

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Connections;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using SevenX42.Postgres;
+using SevenX42.Realtime;
 
 namespace SevenX42.Host.Startup;
 
@@ -15,7 +16,7 @@ internal static class StartupFailure
     /// <summary>The sentence, or <see langword="null"/> for a fault that deserves its stack trace.</summary>
     public static string? Describe(Exception exception) => exception switch
     {
-        EmbeddedPostgresException e => e.Message,
+        EmbeddedPostgresException or RedisRefusedException => exception.Message,
         OptionsValidationException e => $"The configuration is not valid: {string.Join(" ", e.Failures)}",
         InvalidOperationException { Source: Binder } e => $"The configuration is not valid: {e.Message}",
         IOException { InnerException: AddressInUseException } e =>

@@ -137,9 +137,57 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     }
 
     [Theory]
-    [InlineData("Role", "foo", "Role must be All.")]
-    [InlineData("Role", "7", "Role must be All.")]
-    [InlineData("Role", "Worker", "Role must be All: Web and Worker are processes of their own, which need a channel log that they share, and this version has none.")]
+    [InlineData("password=wrong", "Redis refuses the user or password of ConnectionStrings__Redis.")]
+    [InlineData("password=secret,ssl=true", "The Redis in ConnectionStrings__Redis does not speak TLS. Remove ssl=true, or name the port where it does.")]
+    public async Task A_redis_that_refuses_is_answered_with_what_to_change(string options, string sentence)
+    {
+        await using var redis = await RedisProcess.StartAsync("--requirepass", "secret");
+        var connection = await postgres.CreateDatabaseAsync();
+
+        await using var host = HostProcess.Launch(On(connection, ("ConnectionStrings:Redis", $"{redis.Address},{options}")));
+
+        Assert.Equal(1, await host.ExitAsync());
+        Assert.Equal([sentence], host.Errors);
+    }
+
+    [Fact]
+    public async Task A_redis_that_speaks_tls_is_answered_with_what_to_change()
+    {
+        await using var redis = await RedisProcess.StartWithTlsAsync();
+        var connection = await postgres.CreateDatabaseAsync();
+
+        await using var plain = HostProcess.Launch(On(connection, ("ConnectionStrings:Redis", redis.Address)));
+        Assert.Equal(1, await plain.ExitAsync());
+        Assert.Equal(["The Redis in ConnectionStrings__Redis speaks TLS. Add ssl=true, or name the port where it does not."], plain.Errors);
+
+        await using var untrusted = HostProcess.Launch(On(connection, ("ConnectionStrings:Redis", $"{redis.Address},ssl=true")));
+        Assert.Equal(1, await untrusted.ExitAsync());
+        Assert.StartsWith("The TLS of the Redis in ConnectionStrings__Redis is not accepted: ", Assert.Single(untrusted.Errors), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_redis_that_does_not_answer_is_waited_for_and_makes_the_process_ready_when_it_does()
+    {
+        await using var redis = await RedisProcess.StartAsync();
+        await redis.KillAsync();
+        var connection = await postgres.CreateDatabaseAsync();
+        await using var host = HostProcess.Launch(On(connection, ("ConnectionStrings:Redis", redis.Address), ("Role", "web")));
+        using var http = new HttpClient();
+        await Eventually.TrueAsync(async () => await StatusAsync(http, host, "/health/live") == 200, TimeSpan.FromSeconds(60));
+        Assert.Contains(host.Output, l => l.Contains("Check ConnectionStrings__Redis", StringComparison.Ordinal));
+        Assert.Equal(503, await StatusAsync(http, host, "/health/ready"));
+
+        await redis.StartAgainAsync();
+
+        await Eventually.TrueAsync(async () => await StatusAsync(http, host, "/health/ready") == 200);
+    }
+
+    [Theory]
+    [InlineData("Role", "foo", "Role must be All, Web or Worker.")]
+    [InlineData("Role", "7", "Role must be All, Web or Worker.")]
+    [InlineData("Role", "Worker", "Role Worker needs ConnectionStrings:Postgres and ConnectionStrings:Redis: Web and Worker are processes of their own, which need a database and a channel log that they share.")]
+    [InlineData("ConnectionStrings:Redis", "redis://u:canary@127.0.0.1/0", "ConnectionStrings:Redis is no connection string; write it as redis:6379,password=secret,ssl=true.")]
+    [InlineData("ConnectionStrings:Redis", "127.0.0.1:6379,passwort=canary", "ConnectionStrings:Redis is no connection string; write it as redis:6379,password=secret,ssl=true.")]
     [InlineData("Urls", "localhost", "Urls: 'localhost' is no address to listen on; write http://localhost:5042.")]
     [InlineData("Urls", "http://127.0.0.1:99999", "Urls: 'http://127.0.0.1:99999' is no address to listen on; write http://localhost:5042.")]
     [InlineData("Management:Url", "127.0.0.1:5043", "Management:Url: '127.0.0.1:5043' is no address to listen on; write http://127.0.0.1:5043, or nothing for none.")]

@@ -1,0 +1,121 @@
+using System.Net;
+using SevenX42.Testing;
+
+namespace SevenX42.Host.Tests.Chain;
+
+/// <summary>Several processes are one application: they share a database and a Redis, and nothing else.</summary>
+[Collection(nameof(Alone))]
+public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private const int AnswerNumber = 2;
+    private static readonly string Text = MarkdownDocument.OfWords(400, seed: 7);
+
+    private ScriptedProvider _provider = null!;
+    private RedisProcess _redis = null!;
+    private string _database = null!;
+
+    public async ValueTask InitializeAsync()
+    {
+        _provider = await ScriptedProvider.StartAsync();
+        _provider.Script("scripted", request => request.Messages[0].Role == "system"
+            ? Script.Answer("A title")
+            : Script.Answer(Text, seed: 1, TimeSpan.FromMilliseconds(2)));
+        _redis = await RedisProcess.StartAsync();
+        _database = await postgres.CreateDatabaseAsync();
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        await _redis.DisposeAsync();
+        await _provider.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Whoever_watches_on_another_replica_gets_every_token_as_it_is_stored()
+    {
+        await using var here = await StartAsync("Web");
+        await using var there = await StartAsync("Web");
+        await using var worker = await StartAsync("Worker");
+        using var browser = new ChatBrowser(here);
+        var conversation = await browser.BeginAsync("Write", model: "test/scripted");
+        var page = new LivePage(browser, conversation);
+        await page.LoadAsync();
+        await using var reader = new Reader(browser, there.Address, page, pace: 1);
+        await reader.ConnectAsync();
+        var log = new LogReader(browser, there.Address, page.Channel, page.Position.Split(':')[0]);
+        var logRead = log.ReadToEndAsync(new Random(1));
+
+        await ReadToEndAsync(reader, page);
+        await logRead;
+
+        Assert.Equal(Text, log.Text);
+        await ShowsWhatIsStoredAsync(browser, conversation, page);
+        // By deltas, not by fetching what is stored.
+        Assert.NotNull(page.AnswerOf(AnswerNumber)!.Streamed);
+        Assert.Equal(1, page.Loads);
+    }
+
+    [Fact]
+    public async Task A_worker_serves_its_health_and_nothing_else()
+    {
+        await using var worker = await StartAsync("Worker");
+        using var http = worker.CreateClient();
+
+        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync(new Uri("/health/ready", UriKind.Relative), Cancel)).StatusCode);
+        foreach (var path in (string[])["/", "/signin", "/realtime/poll", "/app.js"])
+            Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri(path, UriKind.Relative), Cancel)).StatusCode);
+    }
+
+    [Fact]
+    public async Task An_answer_is_completed_without_redis_and_shown_when_it_is_back()
+    {
+        await using var app = await StartAsync("All");
+        using var browser = new ChatBrowser(app);
+        var conversation = await browser.BeginAsync("Write", model: "test/scripted");
+        var page = new LivePage(browser, conversation);
+        await page.LoadAsync();
+        await using var reader = new Reader(browser, app.Address, page, pace: 1);
+        await reader.ConnectAsync();
+        while ((page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0) < Text.Length / 4)
+            await reader.ReadAsync();
+        var raw = $"/conversations/{conversation:D}/messages/{page.AnswerOf(AnswerNumber)!.Id}/raw";
+
+        await _redis.KillAsync();
+        await Eventually.TrueAsync(async () => await browser.TextAsync(raw) == Text);
+        using (var ready = await browser.GetAsync("/health/ready"))
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        await _redis.StartAgainAsync();
+
+        await ReadToEndAsync(reader, page);
+        await ShowsWhatIsStoredAsync(browser, conversation, page);
+    }
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    private static async Task ReadToEndAsync(Reader reader, LivePage page)
+    {
+        while (page.AnswerOf(AnswerNumber) is not { IsRunning: false })
+            await reader.ReadAsync();
+    }
+
+    private static async Task ShowsWhatIsStoredAsync(ChatBrowser browser, Guid conversation, LivePage page)
+    {
+        var answer = page.AnswerOf(AnswerNumber)!;
+        Assert.Equal("completed", answer.Status);
+        Assert.Equal(Text, await browser.TextAsync($"/conversations/{conversation:D}/messages/{answer.Id}/raw"));
+        var stored = (await browser.PageAsync($"/c/{conversation:D}")).QuerySelectorAll("article:last-of-type [data-block]");
+        var whole = string.Concat(stored.Select(b => b.InnerHtml));
+        Assert.InRange(whole.Length, Text.Length, 10 * Text.Length);
+        Assert.Equal(whole, answer.Html);
+        Assert.Equal(whole, answer.Streamed ?? whole);
+    }
+
+    private Task<AppHost> StartAsync(string role) => AppHost.StartAsync(_database, new Dictionary<string, string?>
+    {
+        ["Role"] = role,
+        ["ConnectionStrings:Redis"] = _redis.Address,
+        ["Generation:Providers:0:Name"] = "test",
+        ["Generation:Providers:0:BaseUrl"] = _provider.BaseUrl.ToString(),
+        ["RateLimits:QueriesPerMinute"] = "1000000",
+    });
+}
