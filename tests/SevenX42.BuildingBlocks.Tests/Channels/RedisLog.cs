@@ -1,5 +1,6 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
 using SevenX42.Realtime;
 using StackExchange.Redis;
 
@@ -30,6 +31,13 @@ internal sealed class RedisLog : IAsyncDisposable
     public IChannelLog Log => _services.GetRequiredService<IChannelLog>();
 
     public Measured Meters { get; }
+
+    /// <summary>Does what the application does at its start.</summary>
+    public async Task StartAsync()
+    {
+        foreach (var service in _services.GetServices<IHostedService>())
+            await service.StartAsync(TestContext.Current.CancellationToken);
+    }
 
     /// <summary>A prefix that nobody else has.</summary>
     public static string NewPrefix() => $"t{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}"[..32];

@@ -14,6 +14,8 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
     private RedisProcess _redis = null!;
     private string _database = null!;
 
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
     public async ValueTask InitializeAsync()
     {
         _provider = await ScriptedProvider.StartAsync();
@@ -56,14 +58,26 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_worker_serves_its_health_and_nothing_else()
+    public async Task A_worker_serves_its_health_and_nothing_else_and_is_ready_when_redis_is()
     {
+        await _redis.KillAsync();
         await using var worker = await StartAsync("Worker");
         using var http = worker.CreateClient();
 
-        Assert.Equal(HttpStatusCode.OK, (await http.GetAsync(new Uri("/health/ready", UriKind.Relative), Cancel)).StatusCode);
-        foreach (var path in (string[])["/", "/signin", "/realtime/poll", "/app.js"])
-            Assert.Equal(HttpStatusCode.NotFound, (await http.GetAsync(new Uri(path, UriKind.Relative), Cancel)).StatusCode);
+        Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
+        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("/health/ready"));
+        foreach (var path in (string[])["/", "/signin", "/realtime/poll"])
+            Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(path));
+
+        await _redis.StartAgainAsync();
+
+        await Eventually.TrueAsync(async () => await StatusAsync("/health/ready") == HttpStatusCode.OK);
+
+        async Task<HttpStatusCode> StatusAsync(string path)
+        {
+            using var response = await http.GetAsync(new Uri(path, UriKind.Relative), Cancel);
+            return response.StatusCode;
+        }
     }
 
     [Fact]
@@ -89,8 +103,6 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         await ReadToEndAsync(reader, page);
         await ShowsWhatIsStoredAsync(browser, conversation, page);
     }
-
-    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     private static async Task ReadToEndAsync(Reader reader, LivePage page)
     {

@@ -57,7 +57,7 @@ internal sealed partial class RedisStart(IChannelLog log, RedisConnections conne
         return causes switch
         {
             _ when Says("NOAUTH") || Says("WRONGPASS") => "Redis refuses the user or password of ConnectionStrings__Redis.",
-            _ when Says("NOPERM") =>
+            _ when Says("NOPERM") || Says("The user executing the script") =>
                 "Redis does not let the user of ConnectionStrings__Redis do what the channel log needs. Give it EVALSHA, SCRIPT, INFO, "
                 + "PUBLISH, SUBSCRIBE and the commands of hashes, streams and expiry on the keys and channels that begin with ChannelLog__Redis__KeyPrefix.",
             _ when causes.OfType<AuthenticationException>().FirstOrDefault() is { } handshake =>
