@@ -117,22 +117,16 @@ export function createRealtime({
   }
 
   function deny(watch, code) {
+    // Without the log, the page is fetched from time to time: the database has what was written so far.
+    if (code === "unavailable") return park(watch, code);
     forget(watch);
-    if (code === "unavailable") {
-      watch.until = Date.now() + growing(2_000, watch.denials++);
-      watch.timer = setTimeout(() => {
-        watch.until = 0;
-        subscribe(watch);
-        wakePoll();
-      }, watch.until - Date.now());
-    } else if (isCurrent(watch)) {
+    if (isCurrent(watch)) {
       watches.delete(watch.channel);
       guard(() => watch.reset(code));
     }
   }
 
   function deliver(watch, events) {
-    watch.denials = 0;
     for (const [seq, type, data] of events) {
       if (!isCurrent(watch) || watch.parked) return;
       watch.seq = seq;
@@ -159,7 +153,7 @@ export function createRealtime({
   }
 
   function subscribe(watch) {
-    if (!open || watch.parked || watch.until > Date.now()) return;
+    if (!open || watch.parked) return;
     forget(watch);
     watch.id = ++lastId;
     asked.set(watch.id, watch);
@@ -322,7 +316,7 @@ export function createRealtime({
       wakePoll = () => ((woken = true), abort.abort());
       let wait = pollPace;
       try {
-        const due = [...watches.values()].filter((w) => !w.parked && !(w.until > started));
+        const due = [...watches.values()].filter((w) => !w.parked);
         if (due.length) misses = await pollOnce(due, abort.signal, misses);
         if (misses < 0) return;
         wait = misses ? growing(1_000, misses, patience()) : due.length ? pollPace : 1_000;
@@ -448,7 +442,7 @@ export function createRealtime({
      */
     watch(channel, pos, { event, reset }) {
       const before = watches.get(channel);
-      const watch = { channel, pos, event, reset, seq: 0, unread: 0, denials: 0, until: 0 };
+      const watch = { channel, pos, event, reset, seq: 0, unread: 0 };
       if (before) {
         clearTimeout(before.timer);
         forget(before);

@@ -8,7 +8,8 @@ namespace SevenX42.Host.Observability;
 
 /// <summary>
 /// <c>/health/live</c> depends on nothing: a process that answers is alive. <c>/health/ready</c> is true when requests can
-/// be served: the database answers, its schema is current, the channel log answers, and the process is not shutting down.
+/// be served: the database answers, its schema is current, and the process is not shutting down. It says <c>Degraded</c>, which
+/// is ready, while the channel log does not answer: every replica would have to be taken out for it, and each still serves.
 /// </summary>
 internal static class Health
 {
@@ -71,7 +72,7 @@ internal static class Health
             }
             catch (ChannelLogUnavailableException e)
             {
-                return HealthCheckResult.Unhealthy("Redis does not answer. Check ConnectionStrings__Redis: host and port.", e);
+                return HealthCheckResult.Degraded("Redis does not answer. Check ConnectionStrings__Redis: host and port.", e);
             }
         }
     }

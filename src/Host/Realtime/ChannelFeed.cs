@@ -20,6 +20,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     private const int LeastRest = 4;
     private static readonly TimeSpan LongestRest = TimeSpan.FromMilliseconds(250);
     private static readonly TimeSpan Costly = TimeSpan.FromMilliseconds(4);
+    private static readonly TimeSpan Patience = TimeSpan.FromSeconds(3);
 
     private readonly ChannelFeeds _feeds;
     private readonly IChannelKind _kind;
@@ -40,13 +41,15 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     private IChannelProjector? _projector;
     private ChannelPosition _position;
     private bool _loaded;
-    private bool _unavailable;
     private bool _stale;
     private long _flushed;
     private TimeSpan _cost;
     private long _read;
     private long _moved;
     private long _cached;
+
+    // Since when the log can't be reached; 0 while it can.
+    private long _awaySince;
 
     public ChannelFeed(ChannelFeeds feeds, string channel, bool raw, IChannelKind kind)
     {
@@ -89,7 +92,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     public void Recheck(long now)
     {
         var time = _feeds.Time;
-        var busy = Volatile.Read(ref _unavailable) || time.GetElapsedTime(Volatile.Read(ref _moved), now) < TimeSpan.FromMinutes(1);
+        var busy = Volatile.Read(ref _awaySince) != 0 || time.GetElapsedTime(Volatile.Read(ref _moved), now) < TimeSpan.FromMinutes(1);
         var interval = busy ? _feeds.Options.RecheckInterval : _feeds.Options.RecheckInterval * 20;
         if (time.GetElapsedTime(Volatile.Read(ref _read), now) >= interval)
             Wake();
@@ -298,7 +301,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         }
 
         ForgetCatchUps();
-        (_loaded, _unavailable, _stale) = (true, false, false);
+        (_loaded, _awaySince, _stale) = (true, 0, false);
     }
 
     private async ValueTask GuardedFlushAsync(FeedScratch scratch)
@@ -332,7 +335,7 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
         {
             scratch.Events.Clear();
             (head, var recovered) = await _feeds.Log.ReadAsync(Channel, _position, BatchSize, scratch.Events, CancellationToken.None);
-            (_unavailable, _stale) = (false, false);
+            (_awaySince, _stale) = (0, false);
             if (!recovered)
             {
                 ResetAll(head, head.Epoch == _position.Epoch ? RealtimeCodes.Lag : RealtimeCodes.Epoch);
@@ -510,10 +513,19 @@ internal sealed partial class ChannelFeed : Timed, IThreadPoolWorkItem
     {
         if (e is ChannelLogUnavailableException)
         {
-            // Viewers stay where they are; the next check of the position tries again.
-            if (!_unavailable)
+            // Viewers stay where they are for a while; the next check of the position tries again. Then the snapshot, which comes
+            // from the database, is more than nothing.
+            var now = _feeds.Time.GetTimestamp();
+            if (_awaySince == 0)
+            {
                 LogUnavailable(_feeds.Logger, e, Channel);
-            _unavailable = true;
+                Volatile.Write(ref _awaySince, now);
+            }
+            else if (_feeds.Time.GetElapsedTime(_awaySince, now) >= Patience)
+            {
+                ResetAll(_position, RealtimeCodes.Unavailable);
+            }
+
             return;
         }
 

@@ -119,11 +119,17 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
     {
         while (true)
         {
-            var (number, position, recovered) = await _socket!.SubscribedAsync(page.Channel, page.Position);
-            if (recovered)
+            var id = await _socket!.SubscribeAsync(page.Channel, page.Position);
+            var answer = await _socket.NextAsync(m => RealtimeClient.OpOf(m) is "subbed" or "denied" && m.GetProperty("id").GetInt32() == id);
+            if (RealtimeClient.OpOf(answer) == "denied")
             {
-                _channel = number;
-                page.MoveTo(position);
+                Assert.Equal("unavailable", answer.GetProperty("code").GetString());
+                await Task.Delay(PollPace, TimeProvider.System, Cancel);
+            }
+            else if (answer.GetProperty("recovered").GetBoolean())
+            {
+                _channel = answer.GetProperty("c").GetInt32();
+                page.MoveTo(answer.GetProperty("pos").GetString()!);
                 return;
             }
 

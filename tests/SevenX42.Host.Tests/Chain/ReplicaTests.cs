@@ -58,20 +58,20 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task A_worker_serves_its_health_and_nothing_else_and_is_ready_when_redis_is()
+    public async Task A_worker_serves_its_health_and_nothing_else_and_says_when_redis_is_away()
     {
         await _redis.KillAsync();
         await using var worker = await StartAsync("Worker");
         using var http = worker.CreateClient();
 
         Assert.Equal(HttpStatusCode.OK, await StatusAsync("/health/live"));
-        Assert.Equal(HttpStatusCode.ServiceUnavailable, await StatusAsync("/health/ready"));
+        Assert.Equal("Degraded", await http.GetStringAsync(new Uri("/health/ready", UriKind.Relative), Cancel));
         foreach (var path in (string[])["/", "/signin", "/realtime/poll"])
             Assert.Equal(HttpStatusCode.NotFound, await StatusAsync(path));
 
         await _redis.StartAgainAsync();
 
-        await Eventually.TrueAsync(async () => await StatusAsync("/health/ready") == HttpStatusCode.OK);
+        await Eventually.TrueAsync(async () => await http.GetStringAsync(new Uri("/health/ready", UriKind.Relative), Cancel) == "Healthy");
 
         async Task<HttpStatusCode> StatusAsync(string path)
         {
@@ -96,13 +96,43 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
 
         await _redis.KillAsync();
         await Eventually.TrueAsync(async () => await browser.TextAsync(raw) == Text);
-        using (var ready = await browser.GetAsync("/health/ready"))
-            Assert.Equal(HttpStatusCode.ServiceUnavailable, ready.StatusCode);
+        Assert.Equal("Degraded", await browser.TextAsync("/health/ready"));
         await _redis.StartAgainAsync();
 
         await ReadToEndAsync(reader, page);
         await ShowsWhatIsStoredAsync(browser, conversation, page);
     }
+
+    [Fact]
+    public async Task Without_redis_a_message_is_sent_and_its_answer_comes_in_larger_steps()
+    {
+        _provider.Script("slow", request => Script.Answer(Text, seed: 2, TimeSpan.FromMilliseconds(20)));
+        await using var app = await StartAsync("All");
+        using var browser = new ChatBrowser(app);
+        await _redis.KillAsync();
+
+        var conversation = await browser.BeginAsync("Write", model: "test/slow");
+        var page = new LivePage(browser, conversation);
+        await page.LoadAsync();
+        await using var socket = await RealtimeClient.ConnectAsync(app.Address, await browser.RealtimeTokenAsync());
+        await socket.SubscribeAsync(page.Channel, page.Position);
+        // This is what has a page fetched from time to time.
+        Assert.Equal("unavailable", (await socket.NextAsync("denied")).GetProperty("code").GetString());
+        var lengths = new HashSet<int>();
+        await Eventually.TrueAsync(
+            async () =>
+            {
+                await page.LoadAsync();
+                lengths.Add(LengthOf(page));
+                return page.AnswerOf(AnswerNumber) is { IsRunning: false };
+            },
+            TimeSpan.FromMinutes(1));
+
+        Assert.True(lengths.Count > 3, $"The page showed so many characters, one time after the other: {string.Join(", ", lengths)}");
+        await ShowsWhatIsStoredAsync(browser, conversation, page);
+    }
+
+    private static int LengthOf(LivePage page) => page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0;
 
     private static async Task ReadToEndAsync(Reader reader, LivePage page)
     {

@@ -118,7 +118,7 @@ test("a denied channel is told once, the others go on", async () => {
   assert.deepEqual(world.polls.at(-1).map((c) => c.ch), ["room/2"]);
 });
 
-test("a channel that is not available now is left out for a while", async () => {
+test("a channel that is not available now is left out until its page was fetched", async () => {
   rt.watch("room/2", "f:1", follower().handlers);
   let down = true;
   world.poll = (asked) =>
@@ -127,8 +127,10 @@ test("a channel that is not available now is left out for a while", async () => 
   assert.equal(world.polls.length, 1);
   down = false;
   await world.pass(500);
+  assert.deepEqual(seen.resets, ["unavailable"]);
   assert.deepEqual(world.polls.at(-1).map((c) => c.ch), ["room/2"]);
-  await world.pass(4_000);
+  rt.watch("room/1", "e:7", seen.handlers);
+  await world.pass(500);
   assert.deepEqual(world.polls.at(-1).map((c) => c.ch).sort(), ["room/1", "room/2"]);
 });
 

@@ -243,15 +243,21 @@ test("a channel that is lost while it is followed is told too", async () => {
   assert.deepEqual(seen.resets, ["not_found"]);
 });
 
-test("a channel that is not available now is tried again by itself", async () => {
+test("a channel that is not available now has its page fetched, at once and then less and less often", async () => {
   rt.watch("room/1", "e:5", seen.handlers);
   await settle();
   world.socket.accept();
   world.socket.push({ op: "denied", id: 1, code: "unavailable" });
-  assert.equal(world.socket.of("sub").length, 1);
-  await world.pass(2_250);
-  assert.equal(world.socket.of("sub").length, 2);
-  assert.deepEqual(seen.resets, []);
+  await world.pass(1);
+  assert.deepEqual(seen.resets, ["unavailable"]);
+  for (const [i, longest] of [500, 1_000, 2_000].entries()) {
+    rt.watch("room/1", "unknown-place:0", seen.handlers);
+    world.socket.push({ op: "denied", id: world.socket.of("sub").at(-1).id, code: "unavailable" });
+    await world.pass(longest / 2 - 1);
+    assert.equal(seen.resets.length, i + 1);
+    await world.pass(longest / 2 + 1);
+    assert.equal(seen.resets.length, i + 2);
+  }
 });
 
 test("the token is renewed on the open socket before it expires", async () => {

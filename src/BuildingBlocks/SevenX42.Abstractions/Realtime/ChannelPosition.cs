@@ -13,6 +13,12 @@ namespace SevenX42.Realtime;
 /// <param name="Seq">Sequence number of the last event had; 0 before the first. Gapless within an epoch.</param>
 public readonly record struct ChannelPosition(string Epoch, long Seq)
 {
+    /// <summary>
+    /// The position of a snapshot that was taken while the log could not be reached. No epoch has this name, so whoever watches
+    /// from there is sent back to the snapshot until the log is there again.
+    /// </summary>
+    public static ChannelPosition Unknown { get; } = new("unknown-place", 0);
+
     /// <summary>The wire form, <c>epoch:seq</c>.</summary>
     public override string ToString() => string.Create(CultureInfo.InvariantCulture, $"{Epoch}:{Seq}");
 

@@ -24,7 +24,7 @@ internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUs
     {
         if (user.Id is not { } owner)
             return new ConversationListVm("", "", [], null, 0);
-        var position = await log.GetPositionAsync(Channels.OfUser(owner), cancellationToken);
+        var position = await log.GetSnapshotPositionAsync(Channels.OfUser(owner), cancellationToken);
         var cursor = Cursor.Parse(request.After);
         var mine = context.Conversations.AsNoTracking().Where(c => c.OwnerId == owner && c.DeletedAt == null);
         var groups = new List<ConversationGroupVm>();

@@ -25,9 +25,12 @@ internal sealed record PendingAnswer(int Number, Guid GenerationId, string Text,
 /// </summary>
 internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGenerationApi generation)
 {
-    /// <summary>The channel's position. Take it before reading the database, so that nothing falls between the two.</summary>
+    /// <summary>
+    /// The channel's position, or <see cref="ChannelPosition.Unknown"/>. Take it before reading the database, so that nothing falls
+    /// between the two.
+    /// </summary>
     public ValueTask<ChannelPosition> GetPositionAsync(Guid conversationId, CancellationToken cancellationToken) =>
-        log.GetPositionAsync(Channels.OfConversation(conversationId), cancellationToken);
+        log.GetSnapshotPositionAsync(Channels.OfConversation(conversationId), cancellationToken);
 
     /// <summary>What the database has of a conversation's answers that have not ended.</summary>
     public async Task<IReadOnlyList<PendingAnswer>> ReadPendingAsync(Guid conversationId, CancellationToken cancellationToken)
@@ -51,7 +54,9 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             return new Dictionary<Guid, LiveAnswer>();
         var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
         var events = new List<ChannelEvent>();
-        var read = await log.ReadRetainedAsync(Channels.OfConversation(conversationId), events, cancellationToken);
+        var head = position == ChannelPosition.Unknown
+            ? position
+            : (await log.ReadRetainedAsync(Channels.OfConversation(conversationId), events, cancellationToken)).Head;
         var result = new Dictionary<Guid, LiveAnswer>();
         foreach (var message in pending)
         {
@@ -66,7 +71,7 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             }
 
             var subject = Channels.SubjectOf(message.Number);
-            if (read.Head.Epoch == position.Epoch)
+            if (head.Epoch == position.Epoch)
             {
                 foreach (var e in events)
                 {
