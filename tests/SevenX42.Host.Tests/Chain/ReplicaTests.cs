@@ -106,12 +106,12 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task Without_redis_a_message_is_sent_and_its_answer_comes_in_larger_steps()
     {
-        _provider.Script("slow", request => Script.Answer(Text, seed: 2, TimeSpan.FromMilliseconds(20)));
+        _provider.Script("scripted", request => request.Messages[0].Role == "system" ? Script.Answer("A title") : Script.Answer(Text, seed: 2, TimeSpan.FromMilliseconds(20)));
         await using var app = await StartAsync("All");
         using var browser = new ChatBrowser(app);
         await _redis.KillAsync();
 
-        var conversation = await browser.BeginAsync("Write", model: "test/slow");
+        var conversation = await browser.BeginAsync("Write", model: "test/scripted");
         var page = new LivePage(browser, conversation);
         await page.LoadAsync();
         await using var socket = await RealtimeClient.ConnectAsync(app.Address, await browser.RealtimeTokenAsync());

@@ -5,9 +5,9 @@ namespace SevenX42.Realtime;
 /// <summary>
 /// Runs one script for many callers: what comes while a call is under way goes together in the next one. So a lone operation
 /// waits for nothing, and a busy process needs a fraction of a command for each. In a cluster, where a script stays within a
-/// slot, each goes alone.
+/// slot, each goes alone. What must get through <c>waits</c> for a connection that is lost.
 /// </summary>
-internal sealed class RedisBatches(RedisConnections connections, string script, RedisValue[] shared)
+internal sealed class RedisBatches(RedisConnections connections, string script, RedisValue[] shared, bool waits)
 {
     // A batch holds up everybody else in Redis for about as many times ten microseconds.
     private const int MostOperations = 64;
@@ -41,7 +41,7 @@ internal sealed class RedisBatches(RedisConnections connections, string script, 
     public async Task<RedisResult[]> RunAloneAsync(RedisKey[] keys, RedisValue[] values)
     {
         var operation = new Operation(keys, values, 0);
-        await SendAsync((await connections.GetCommandsAsync()).GetDatabase(), [operation]);
+        await SendAsync((await ConnectAsync()).GetDatabase(), [operation]);
         return await operation.Completion.Task;
     }
 
@@ -52,7 +52,7 @@ internal sealed class RedisBatches(RedisConnections connections, string script, 
         {
             try
             {
-                var connection = await connections.GetCommandsAsync();
+                var connection = await ConnectAsync();
                 var database = connection.GetDatabase();
                 if (connection.HashSlot(batch[0].Keys[0]) < 0)
                     await SendAsync(database, batch);
@@ -64,6 +64,14 @@ internal sealed class RedisBatches(RedisConnections connections, string script, 
                 Fail(batch, e);
             }
         }
+    }
+
+    private async ValueTask<ConnectionMultiplexer> ConnectAsync()
+    {
+        var connection = await connections.GetCommandsAsync();
+        return waits || connections.IsPatient || connection.IsConnected
+            ? connection
+            : throw new RedisException("The connection to Redis is lost.");
     }
 
     private bool TryTake(List<Operation> batch)

@@ -32,8 +32,9 @@ internal sealed class RedisChannelLog : IChannelLog
         _appends = new RedisBatches(
             connections,
             RedisScripts.Append,
-            [idle, age, options.Value.MaxEventsPerChannel, Math.Max(1, options.Value.MaxBytesPerChannel / 2), MaxFences]);
-        _reads = new RedisBatches(connections, RedisScripts.Read, [idle]);
+            [idle, age, options.Value.MaxEventsPerChannel, Math.Max(1, options.Value.MaxBytesPerChannel / 2), MaxFences],
+            waits: true);
+        _reads = new RedisBatches(connections, RedisScripts.Read, [idle], waits: false);
     }
 
     public async ValueTask<AppendResult> AppendAsync(

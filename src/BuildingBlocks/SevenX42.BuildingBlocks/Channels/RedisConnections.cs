@@ -46,6 +46,12 @@ internal sealed partial class RedisConnections(string connectionString, ILogger<
     public ConfigurationOptions Options =>
         RedisConnectionString.TryParse(connectionString) ?? throw new FormatException("No connection string of a Redis.");
 
+    /// <summary>
+    /// Whether calls wait for a connection that is lost. They do until the start has found out what is wrong; after that, who reads
+    /// is told at once, for a page that waited at every call would take seconds.
+    /// </summary>
+    public bool IsPatient { get; set; } = true;
+
     /// <summary>The connection for commands; connected or not, it comes back by itself.</summary>
     /// <exception cref="RedisException">There is none now.</exception>
     public Task<ConnectionMultiplexer> GetCommandsAsync()

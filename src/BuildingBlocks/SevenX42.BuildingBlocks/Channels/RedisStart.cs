@@ -39,6 +39,10 @@ internal sealed partial class RedisStart(IChannelLog log, RedisConnections conne
         {
             away = e;
         }
+        finally
+        {
+            connections.IsPatient = false;
+        }
 
         if ((Explain(away) ?? await ExplainSilenceAsync(cancellationToken)) is { } sentence)
             throw new RedisRefusedException(sentence, away);

@@ -4,6 +4,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Http;
 using SevenX42.Modules.Chat.Infrastructure;
+using SevenX42.Realtime;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
@@ -13,7 +14,7 @@ namespace SevenX42.Modules.Chat.Features.Conversations;
 /// <param name="Zone">Whose days count.</param>
 internal sealed record ListConversations(string? After, int Loaded, TimeZoneInfo Zone) : IChatQuery<ConversationListVm>;
 
-internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUser user, SevenX42.Realtime.IChannelLog log, TimeProvider time)
+internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUser user, IChannelLog log, TimeProvider time)
     : IRequestHandler<ListConversations, Result<ConversationListVm>>
 {
     private const int PageSize = 40;
