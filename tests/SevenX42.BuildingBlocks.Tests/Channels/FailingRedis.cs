@@ -17,15 +17,25 @@ public abstract class FailingRedis
     /// <summary>Subscribes, and waits until hints come in and everything that has to be woken at first was.</summary>
     private protected static async Task<Signal> SubscribeAsync(RedisLog process, bool hinted = true)
     {
-        var woken = new Signal();
-        process.Log.Subscribe("c/1", woken.Set);
+        var (woken, hint) = (new Signal(), new Signal());
+        var wakes = 0;
+        process.Log.Subscribe("c/1", () =>
+        {
+            Interlocked.Increment(ref wakes);
+            hint.Set();
+            woken.Set();
+        });
         await Eventually.TrueAsync(async () =>
         {
             if (!hinted)
                 return await woken.WaitAsync(Seconds);
+            // One at a time, so that none is still on its way afterwards.
+            hint.Reset();
             await AppendAsync(process.Log, "hint");
-            return process.Meters["hints"] > 0;
+            return await hint.WaitAsync(TimeSpan.FromSeconds(1)) && process.Meters["hints"] > 0;
         });
+        // Each hint wakes, and the subscription does once it stands.
+        await Eventually.TrueAsync(() => Volatile.Read(ref wakes) > process.Meters["hints"]);
         woken.Reset();
         return woken;
     }
