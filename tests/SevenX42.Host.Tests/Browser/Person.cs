@@ -87,6 +87,19 @@ internal sealed class Person : IAsyncDisposable
         await LastAnswer.Locator($":scope[data-status={status}] .actions").WaitForAsync(new() { State = WaitForSelectorState.Attached });
     }
 
+    /// <summary>Says something, and has it answered so many times.</summary>
+    public async Task HasVersionsAsync(int versions)
+    {
+        await SayAsync("hello");
+        await AnswerBecomesAsync("completed");
+        for (var version = 2; version <= versions; version++)
+        {
+            await Button("Regenerate").ClickAsync();
+            await Assertions.Expect(LastAnswer).ToContainTextAsync($"{version}/{version}");
+            await AnswerBecomesAsync("completed");
+        }
+    }
+
     /// <summary>Loads the page again until the last answer has ended, as somebody without scripts does, and it is complete.</summary>
     public async Task ReloadUntilCompletedAsync()
     {

@@ -41,7 +41,7 @@ public sealed class CrashTests(PostgresServer postgres, ITestOutputHelper output
         var settings = await ConfigureAsync(workerId, lease, continues);
         await using var first = await HostProcess.StartAsync(settings);
         using var browser = new ChatBrowser(first.Address);
-        var (page, conversation) = await ReadHalfAsync(first.Address, browser);
+        var (page, _) = await ReadHalfAsync(first.Address, browser);
         Assert.False(page.AnswerOf(AnswerNumber)!.BeganAgain);
 
         await first.KillAsync();
@@ -51,19 +51,12 @@ public sealed class CrashTests(PostgresServer postgres, ITestOutputHelper output
         await page.LoadAsync();
         await using var reader = new Reader(browser, second.Address, page, pace: 1);
         await reader.ConnectAsync();
-        while (page.AnswerOf(AnswerNumber) is not { IsRunning: false })
-            await reader.ReadAsync();
+        await reader.ReadToEndAsync(AnswerNumber);
 
         var took = Stopwatch.GetElapsedTime(ready);
         output.WriteLine($"Ready after {Stopwatch.GetElapsedTime(killed, ready).TotalSeconds:F1} s, finished {took.TotalSeconds:F1} s later.");
         Assert.InRange(took, TimeSpan.Zero, TimeSpan.FromSeconds(15));
-        var answer = page.AnswerOf(AnswerNumber)!;
-        Assert.Equal("completed", answer.Status);
-        Assert.Equal(Text, await browser.TextAsync($"/conversations/{conversation:D}/messages/{answer.Id}/raw"));
-        var stored = (await browser.PageAsync($"/c/{conversation:D}")).QuerySelectorAll("article:last-of-type [data-block]");
-        var whole = string.Concat(stored.Select(b => b.InnerHtml));
-        Assert.Equal(whole, answer.Html);
-        Assert.Equal(whole, answer.Streamed ?? whole);
+        await page.ShowsWhatIsStoredAsync(AnswerNumber, Text);
         var asked = _provider.Requests.Where(r => r.Messages[0].Role == "user").ToList();
         Assert.Equal(2, asked.Count);
         Assert.Equal(continues ? "assistant" : "user", asked[1].Messages[^1].Role);
@@ -117,8 +110,7 @@ public sealed class CrashTests(PostgresServer postgres, ITestOutputHelper output
         await page.LoadAsync();
         await using var reader = new Reader(browser, address, page, pace: 1);
         await reader.ConnectAsync();
-        while ((page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0) < Text.Length / 2)
-            await reader.ReadAsync();
+        await reader.ReadAsync(AnswerNumber, Text.Length / 2);
         return (page, conversation);
     }
 }

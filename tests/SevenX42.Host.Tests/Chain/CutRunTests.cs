@@ -118,15 +118,7 @@ public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper outpu
         }
 
         _pages.Add(page);
-        var answer = page.AnswerOf(AnswerNumber)!;
-        Assert.Equal("completed", answer.Status);
-        Assert.Equal(text, await browser.TextAsync($"/conversations/{conversation:D}/messages/{answer.Id}/raw"));
-        var stored = (await browser.PageAsync($"/c/{conversation:D}")).QuerySelectorAll("article:last-of-type [data-block]");
-        var whole = string.Concat(stored.Select(b => b.InnerHtml));
-        Assert.InRange(whole.Length, text.Length, 10 * text.Length);
-        Assert.Equal(whole, answer.Html);
-        if (answer.Streamed is not null)
-            Assert.Equal(whole, answer.Streamed);
+        await page.ShowsWhatIsStoredAsync(AnswerNumber, text);
         if (logRead is not null)
         {
             await logRead;
@@ -134,9 +126,6 @@ public sealed class CutRunTests(PostgresServer postgres, ITestOutputHelper outpu
         }
     }
 
-    private static double Progress(LivePage page)
-    {
-        // HTML to text, about: exact would be costly for every frame and is of no use.
-        return (page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0) / 1.9;
-    }
+    // HTML to text, about: exact would be costly for every frame and is of no use.
+    private static double Progress(LivePage page) => page.LengthOf(AnswerNumber) / 1.9;
 }

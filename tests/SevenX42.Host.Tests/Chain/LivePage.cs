@@ -27,6 +27,22 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
     /// <summary>The answer with this number; null while the page shows none.</summary>
     public Answer? AnswerOf(int number) => _answers.GetValueOrDefault(number);
 
+    /// <summary>How much of an answer the page shows, in characters of HTML; 0 while it shows none.</summary>
+    public int LengthOf(int number) => AnswerOf(number)?.Blocks.Blocks.Sum(b => b.Length) ?? 0;
+
+    /// <summary>Asserts that an answer, the last of the conversation, is complete, and that the page has of it what is stored.</summary>
+    public async Task ShowsWhatIsStoredAsync(int number, string text)
+    {
+        var answer = AnswerOf(number)!;
+        Assert.Equal("completed", answer.Status);
+        Assert.Equal(text, await browser.TextAsync($"/conversations/{conversation:D}/messages/{answer.Id}/raw"));
+        var stored = (await browser.PageAsync($"/c/{conversation:D}")).QuerySelectorAll("article:last-of-type [data-block]");
+        var whole = string.Concat(stored.Select(b => b.InnerHtml));
+        Assert.InRange(whole.Length, text.Length, 10 * text.Length);
+        Assert.Equal(whole, answer.Html);
+        Assert.Equal(whole, answer.Streamed ?? whole);
+    }
+
     /// <summary>Opens the page, or fetches the transcript again: content and position come together.</summary>
     public async Task LoadAsync()
     {

@@ -67,6 +67,20 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
         }
     }
 
+    /// <summary>Takes what comes until the page shows that an answer has ended.</summary>
+    public async Task ReadToEndAsync(int number)
+    {
+        while (page.AnswerOf(number) is not { IsRunning: false })
+            await ReadAsync();
+    }
+
+    /// <summary>Takes what comes until the page shows so much of an answer.</summary>
+    public async Task ReadAsync(int number, int length)
+    {
+        while (page.LengthOf(number) < length)
+            await ReadAsync();
+    }
+
     /// <summary>The network fails, and comes back.</summary>
     public async Task SufferAsync(Cut cut, int polls)
     {

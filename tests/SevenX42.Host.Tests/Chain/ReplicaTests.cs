@@ -47,11 +47,11 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         var log = new LogReader(browser, there.Address, page.Channel, page.Position.Split(':')[0]);
         var logRead = log.ReadToEndAsync(new Random(1));
 
-        await ReadToEndAsync(reader, page);
+        await reader.ReadToEndAsync(AnswerNumber);
         await logRead;
 
         Assert.Equal(Text, log.Text);
-        await ShowsWhatIsStoredAsync(browser, conversation, page);
+        await page.ShowsWhatIsStoredAsync(AnswerNumber, Text);
         // By deltas, not by fetching what is stored.
         Assert.NotNull(page.AnswerOf(AnswerNumber)!.Streamed);
         Assert.Equal(1, page.Loads);
@@ -90,8 +90,7 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         await page.LoadAsync();
         await using var reader = new Reader(browser, app.Address, page, pace: 1);
         await reader.ConnectAsync();
-        while ((page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0) < Text.Length / 4)
-            await reader.ReadAsync();
+        await reader.ReadAsync(AnswerNumber, Text.Length / 4);
         var raw = $"/conversations/{conversation:D}/messages/{page.AnswerOf(AnswerNumber)!.Id}/raw";
 
         await _redis.KillAsync();
@@ -99,8 +98,8 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal("Degraded", await browser.TextAsync("/health/ready"));
         await _redis.StartAgainAsync();
 
-        await ReadToEndAsync(reader, page);
-        await ShowsWhatIsStoredAsync(browser, conversation, page);
+        await reader.ReadToEndAsync(AnswerNumber);
+        await page.ShowsWhatIsStoredAsync(AnswerNumber, Text);
     }
 
     [Fact]
@@ -123,33 +122,13 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
             async () =>
             {
                 await page.LoadAsync();
-                lengths.Add(LengthOf(page));
+                lengths.Add(page.LengthOf(AnswerNumber));
                 return page.AnswerOf(AnswerNumber) is { IsRunning: false };
             },
             TimeSpan.FromMinutes(1));
 
         Assert.True(lengths.Count > 3, $"The page showed so many characters, one time after the other: {string.Join(", ", lengths)}");
-        await ShowsWhatIsStoredAsync(browser, conversation, page);
-    }
-
-    private static int LengthOf(LivePage page) => page.AnswerOf(AnswerNumber)?.Blocks.Blocks.Sum(b => b.Length) ?? 0;
-
-    private static async Task ReadToEndAsync(Reader reader, LivePage page)
-    {
-        while (page.AnswerOf(AnswerNumber) is not { IsRunning: false })
-            await reader.ReadAsync();
-    }
-
-    private static async Task ShowsWhatIsStoredAsync(ChatBrowser browser, Guid conversation, LivePage page)
-    {
-        var answer = page.AnswerOf(AnswerNumber)!;
-        Assert.Equal("completed", answer.Status);
-        Assert.Equal(Text, await browser.TextAsync($"/conversations/{conversation:D}/messages/{answer.Id}/raw"));
-        var stored = (await browser.PageAsync($"/c/{conversation:D}")).QuerySelectorAll("article:last-of-type [data-block]");
-        var whole = string.Concat(stored.Select(b => b.InnerHtml));
-        Assert.InRange(whole.Length, Text.Length, 10 * Text.Length);
-        Assert.Equal(whole, answer.Html);
-        Assert.Equal(whole, answer.Streamed ?? whole);
+        await page.ShowsWhatIsStoredAsync(AnswerNumber, Text);
     }
 
     private Task<AppHost> StartAsync(string role) => AppHost.StartAsync(_database, new Dictionary<string, string?>
