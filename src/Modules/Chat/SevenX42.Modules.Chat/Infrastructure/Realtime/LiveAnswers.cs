@@ -54,9 +54,8 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             return new Dictionary<Guid, LiveAnswer>();
         var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
         var events = new List<ChannelEvent>();
-        var head = position == ChannelPosition.Unknown
-            ? position
-            : (await log.ReadRetainedAsync(Channels.OfConversation(conversationId), events, cancellationToken)).Head;
+        var joins = position != ChannelPosition.Unknown
+            && (await log.ReadRetainedAsync(Channels.OfConversation(conversationId), events, cancellationToken)).Head.Epoch == position.Epoch;
         var result = new Dictionary<Guid, LiveAnswer>();
         foreach (var message in pending)
         {
@@ -71,7 +70,7 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             }
 
             var subject = Channels.SubjectOf(message.Number);
-            if (head.Epoch == position.Epoch)
+            if (joins)
             {
                 foreach (var e in events)
                 {
