@@ -19,7 +19,7 @@ internal static class Health
     {
         services.AddHealthChecks()
             .AddCheck<DatabaseHealth>("database", tags: [Ready], timeout: TimeSpan.FromSeconds(3))
-            .AddCheck<ChannelLogHealth>("channel log", tags: [Ready], timeout: TimeSpan.FromSeconds(3))
+            .AddCheck<ChannelLogHealth>("channel log", HealthStatus.Degraded, [Ready], TimeSpan.FromSeconds(3))
             .AddCheck<ShutdownHealth>("shutdown", tags: [Ready]);
         return services;
     }
