@@ -25,8 +25,6 @@ if [ "${#missing[@]}" -gt 0 ]; then
   if ! apt-cache show chromium-headless-shell >/dev/null 2>&1; then missing=("${missing[@]/chromium-headless-shell/chromium}"); fi
   apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 fi
-# Of Debian's packages only those from trixie on know kustomize's components.
-command -v kubectl >/dev/null || { echo "Install kubectl 1.27 or later first: the manifests' tests render them with it." >&2; exit 2; }
 command -v dotnet >/dev/null || { echo "Install the .NET SDK 10 first." >&2; exit 2; }
 
 # Nothing here runs long enough to win back what profiling for the optimizer costs: a quarter of the processor time of tests in a browser.

@@ -1,4 +1,7 @@
 using System.Runtime.CompilerServices;
+using k8s.Models;
+using SevenX42.Testing;
+using YamlDotNet.RepresentationModel;
 
 namespace SevenX42.Deployment.Tests;
 
@@ -6,6 +9,8 @@ namespace SevenX42.Deployment.Tests;
 public sealed class KubernetesTests
 {
     private const string Production = "production";
+
+    public KubernetesTests() => Manifests.NeedKubectl();
 
     public static TheoryData<string> Overlays => [.. Manifests.Overlays];
 
@@ -213,6 +218,21 @@ public sealed class KubernetesTests
     [InlineData("production-keda")]
     public void A_metric_that_nobody_has_is_caught(string overlay) =>
         Assert.NotEmpty(Rules.ScalersAskForMetricsThereAre(Manifests.Planted(overlay, "sevenx42_realtime_connections", "sevenx42_realtime_sockets")));
+
+    [Fact]
+    public void The_adapter_makes_every_metric_that_the_autoscalers_ask_for()
+    {
+        var values = new YamlStream();
+        values.Load(new StringReader(File.ReadAllText(Path.Combine(Repository.Root, "k8s", "overlays", Production, "adapter-values.yaml"))));
+        var metrics = Manifests.Of(Production).Of<V2HorizontalPodAutoscaler>().SelectMany(h => h.Spec.Metrics)
+            .Select(m => m.Pods is null ? ("external", m.External.Metric.Name) : ("custom", m.Pods.Metric.Name)).ToList();
+
+        Assert.Equal(3, metrics.Count);
+        Assert.All(metrics, metric => Assert.Contains(metric.Name, SeriesOf(metric.Item1), StringComparison.Ordinal));
+
+        string SeriesOf(string kind) => string.Concat(
+            ((YamlSequenceNode)values.Documents[0].RootNode["rules"][kind]).Select(rule => rule["seriesQuery"].ToString()));
+    }
 
     [Theory, MemberData(nameof(Scaled))]
     public void The_queue_is_not_added_up_over_workers(string overlay) => Hold(Rules.TheQueueIsNotAddedUp(Manifests.Of(overlay)));

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.ComponentModel;
 using System.Diagnostics;
 using k8s;
 using k8s.Models;
@@ -17,6 +18,7 @@ public sealed class Manifests
     };
 
     private static readonly ConcurrentDictionary<string, Lazy<string>> Rendered = new();
+    private static readonly Lazy<string?> Kubectl = new(WhatIsWrongWithKubectl);
 
     private readonly IReadOnlyList<object> _objects;
 
@@ -57,6 +59,25 @@ public sealed class Manifests
     public static string Render(string overlay) => Rendered.GetOrAdd(overlay, name => new(() => Kustomize(Path.Combine("k8s", "overlays", name)))).Value;
 
     public IReadOnlyList<T> Of<T>() => [.. _objects.OfType<T>()];
+
+    /// <summary>Skips the test where overlays can't be rendered.</summary>
+    public static void NeedKubectl() => Assert.SkipUnless(Kubectl.Value is null, Kubectl.Value ?? "");
+
+    private static string? WhatIsWrongWithKubectl()
+    {
+        try
+        {
+            using var process = Process.Start(new ProcessStartInfo("kubectl", ["version", "--client", "--output=json"]) { RedirectStandardOutput = true })!;
+            var version = process.StandardOutput.ReadToEnd();
+            process.WaitForExit();
+            // Only those say so that have one from the time since kustomize knows components.
+            return version.Contains("kustomizeVersion", StringComparison.Ordinal) ? null : "This kubectl is too old to render the manifests: 1.24 or later does.";
+        }
+        catch (Win32Exception)
+        {
+            return "The manifests are rendered by kubectl, and there is none.";
+        }
+    }
 
     private static string Kustomize(string folder)
     {

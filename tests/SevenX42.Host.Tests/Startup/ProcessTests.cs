@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using Npgsql;
+using SevenX42.Host.Startup;
 using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Startup;
@@ -111,12 +112,28 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
         using var http = new HttpClient();
         await Eventually.TrueAsync(async () => await StatusAsync(http, host, "/health/live") == 200);
         Assert.Equal(503, await StatusAsync(http, host, "/health/ready"));
+        Assert.Equal((1, "Unhealthy"), await AskAsync(host));
 
         await using var migrate = HostProcess.Launch(On(connection, production, secret), "migrate");
         Assert.Equal(0, await migrate.ExitAsync());
 
         await Eventually.TrueAsync(async () => await StatusAsync(http, host, "/health/ready") == 200);
+        Assert.Equal((0, "Healthy"), await AskAsync(host));
+
+        await host.KillAsync();
+
+        var (exit, said) = await AskAsync(host);
+        Assert.Equal(1, exit);
+        Assert.StartsWith($"Nothing answers at {host.Management}health/ready", said, StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData("http://+:8081", "http://localhost:8081/")]
+    [InlineData("http://0.0.0.0:8081", "http://localhost:8081/")]
+    [InlineData("http://[::]:8081", "http://localhost:8081/")]
+    [InlineData("https://health.test:8443", "https://health.test:8443/")]
+    public void The_health_command_asks_an_address_that_can_be_asked(string listened, string asked) =>
+        Assert.Equal(new Uri(asked), HealthCommand.Reachable(listened));
 
     [Theory]
     [InlineData("Host=127.0.0.1;Port=1;Username=a;Password=b;Database=c", "PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.")]
@@ -226,6 +243,13 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
 
         Assert.Equal(1, await host.ExitAsync());
         Assert.Contains("KeyEncryptionSecret", Assert.Single(host.Errors), StringComparison.Ordinal);
+    }
+
+    /// <summary>What the health command, configured as the process is, ends with and says.</summary>
+    private static async Task<(int Exit, string Said)> AskAsync(HostProcess host)
+    {
+        await using var health = HostProcess.Launch([KeyValuePair.Create<string, string?>("Management:Url", host.Management.ToString())], "health");
+        return (await health.ExitAsync(), Assert.Single([.. health.Output, .. health.Errors]));
     }
 
     private static string Address(HostProcess host) => host.Address.GetLeftPart(UriPartial.Authority);
