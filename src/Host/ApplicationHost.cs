@@ -6,6 +6,7 @@ using SevenX42.Host.Realtime;
 using SevenX42.Host.Shell;
 using SevenX42.Host.Startup;
 using SevenX42.Http;
+using SevenX42.Limits;
 using SevenX42.Modules.Chat;
 using SevenX42.Modules.Generation;
 using SevenX42.Modules.Identity;
@@ -89,6 +90,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         services.AddSingleton(role);
         services.AddSingleton(settings.Management);
         services.AddChannelLog(settings.Redis);
+        services.AddSharedLimits(settings.Redis);
         if (role.ServesWeb)
             services.AddRealtime(builder.Configuration);
         services.AddHttpBuildingBlocks();

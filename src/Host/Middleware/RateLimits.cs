@@ -2,6 +2,7 @@ using System.ComponentModel.DataAnnotations;
 using System.Threading.RateLimiting;
 using Microsoft.Extensions.Options;
 using SevenX42.Http;
+using SevenX42.Limits;
 
 namespace SevenX42.Host.Middleware;
 
@@ -17,7 +18,7 @@ internal sealed class RateLimitOptions
     public int QueriesPerMinute { get; set; } = 1200;
 }
 
-/// <summary>One token bucket per person for commands and one for queries.</summary>
+/// <summary>One token bucket per person for commands and one for queries, over all replicas.</summary>
 internal static class RateLimits
 {
     public static IServiceCollection AddRateLimits(this IServiceCollection services)
@@ -26,7 +27,7 @@ internal static class RateLimits
         services.AddRateLimiter(limiter =>
         {
             limiter.RejectionStatusCode = StatusCodes.Status429TooManyRequests;
-            limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, (bool Command, string Who)>(Partition);
+            limiter.GlobalLimiter = PartitionedRateLimiter.Create<HttpContext, string>(Partition);
             limiter.OnRejected = async (rejected, _) =>
             {
                 var wait = rejected.Lease.TryGetMetadata(MetadataName.RetryAfter, out var after) ? after : TimeSpan.FromSeconds(1);
@@ -37,21 +38,13 @@ internal static class RateLimits
         return services;
     }
 
-    private static RateLimitPartition<(bool Command, string Who)> Partition(HttpContext context)
+    private static RateLimitPartition<string> Partition(HttpContext context)
     {
         var who = context.User.FindFirst(UserClaims.UserId)?.Value ?? ClientAddress.CustomerAt(ClientAddress.Of(context));
-        var command = !HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method);
+        var isCommand = !HttpMethods.IsGet(context.Request.Method) && !HttpMethods.IsHead(context.Request.Method);
         var options = context.RequestServices.GetRequiredService<IOptions<RateLimitOptions>>().Value;
-        return RateLimitPartition.GetTokenBucketLimiter((Command: command, Who: who), key =>
-        {
-            var perMinute = key.Command ? options.CommandsPerMinute : options.QueriesPerMinute;
-            return new TokenBucketRateLimiterOptions
-            {
-                TokenLimit = Math.Max(1, perMinute / 2),
-                TokensPerPeriod = 1,
-                ReplenishmentPeriod = TimeSpan.FromMinutes(1) / perMinute,
-                AutoReplenishment = true,
-            };
-        });
+        var perMinute = isCommand ? options.CommandsPerMinute : options.QueriesPerMinute;
+        var rate = new Rate(Math.Max(1, perMinute / 2), TimeSpan.FromMinutes(1) / perMinute);
+        return SharedLimiter.On(context, $"{(isCommand ? "commands" : "queries")}/{who}", rate);
     }
 }

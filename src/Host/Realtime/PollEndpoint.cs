@@ -30,7 +30,7 @@ internal static class PollEndpoint
             return Error.Invalid(RealtimeCodes.TooManyChannels, "This is more channels than one poll may ask for.").ToResult();
         if (!limits.TryBegin(identity.UserId, out var wait))
             return Error.TooMany("rate_limited", "These are too many polls at once.", wait).ToResult();
-        if (!server.Clients.TryReserve(identity.UserId, out var place))
+        if (await server.ReserveAsync(identity, context.RequestAborted) is not { } place)
             return Error.TooMany("too_many_connections", "You have too many windows open at once.", TimeSpan.FromSeconds(5)).ToResult();
         using (place)
             return await PollAsync(server, context, identity, channels);

@@ -1,5 +1,3 @@
-using System.Diagnostics.CodeAnalysis;
-using Microsoft.Extensions.Options;
 using SevenX42.Contracts.Identity;
 
 namespace SevenX42.Host.Realtime;
@@ -18,14 +16,13 @@ internal interface IRealtimeClient
 }
 
 /// <summary>Everyone connected to this replica.</summary>
-internal sealed class RealtimeClients(IOptions<RealtimeOptions> options, TimeProvider time)
+internal sealed class RealtimeClients(TimeProvider time)
 {
     // Longer than any token lives, so that no token of an ended session gets in here again.
     private static readonly TimeSpan RememberEnded = TimeSpan.FromHours(1);
 
     private readonly Lock _gate = new();
     private readonly HashSet<IRealtimeClient> _clients = [];
-    private readonly Dictionary<Guid, int> _perUser = [];
     private readonly Dictionary<Guid, long> _ended = [];
     private bool _draining;
 
@@ -41,26 +38,6 @@ internal sealed class RealtimeClients(IOptions<RealtimeOptions> options, TimePro
 
     /// <summary>Whether the process stops and lets nobody in any more.</summary>
     public bool IsDraining => Volatile.Read(ref _draining);
-
-    /// <summary>Takes one of a user's places.</summary>
-    /// <param name="userId">The user.</param>
-    /// <param name="place">To be disposed when the place is free again.</param>
-    public bool TryReserve(Guid userId, [NotNullWhen(true)] out IDisposable? place)
-    {
-        lock (_gate)
-        {
-            var taken = _perUser.GetValueOrDefault(userId);
-            if (taken >= options.Value.ConnectionsPerUser)
-            {
-                place = null;
-                return false;
-            }
-
-            _perUser[userId] = taken + 1;
-            place = new Place(this, userId);
-            return true;
-        }
-    }
 
     /// <summary>Adds a client that is to hear of its session's end.</summary>
     /// <returns><see langword="false"/> when the process stops: nobody would tell it.</returns>
@@ -111,23 +88,6 @@ internal sealed class RealtimeClients(IOptions<RealtimeOptions> options, TimePro
             {
                 if (time.GetElapsedTime(since, now) > RememberEnded)
                     _ended.Remove(session);
-            }
-        }
-    }
-
-    private sealed class Place(RealtimeClients clients, Guid userId) : IDisposable
-    {
-        private bool _left;
-
-        public void Dispose()
-        {
-            lock (clients._gate)
-            {
-                if (_left)
-                    return;
-                _left = true;
-                if (--clients._perUser[userId] == 0)
-                    clients._perUser.Remove(userId);
             }
         }
     }

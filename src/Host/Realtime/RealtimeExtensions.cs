@@ -1,4 +1,5 @@
 using Microsoft.Extensions.DependencyInjection.Extensions;
+using SevenX42.Limits;
 
 namespace SevenX42.Host.Realtime;
 
@@ -13,6 +14,7 @@ internal static class RealtimeExtensions
             .ValidateDataAnnotations()
             .ValidateOnStart();
         services.TryAddSingleton(TimeProvider.System);
+        services.AddSharedLimits();
         services.AddSingleton<RealtimeMetrics>();
         services.AddSingleton<OriginPolicy>();
         services.AddSingleton<RealtimeClients>();

@@ -26,7 +26,7 @@ internal sealed class RealtimeOptions : IValidatableObject
     [Range(1, 1_024)]
     public int ChannelsPerConnection { get; set; } = 32;
 
-    /// <summary>Sockets and waiting polls a user may have on this replica.</summary>
+    /// <summary>Sockets and waiting polls a user may have, on all replicas together.</summary>
     [Range(1, 100_000)]
     public int ConnectionsPerUser { get; set; } = 10;
 

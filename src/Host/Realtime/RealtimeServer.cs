@@ -1,4 +1,6 @@
 using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Identity;
+using SevenX42.Limits;
 
 namespace SevenX42.Host.Realtime;
 
@@ -10,6 +12,7 @@ internal sealed class RealtimeServer(
     RealtimeHeartbeat heartbeat,
     RealtimeMetrics metrics,
     OriginPolicy origins,
+    ISharedLimits limits,
     IOptions<RealtimeOptions> options,
     TimeProvider time,
     ILogger<RealtimeConnection> logger)
@@ -31,4 +34,9 @@ internal sealed class RealtimeServer(
     public TimeProvider Time => time;
 
     public ILogger Logger => logger;
+
+    /// <summary>Takes one of the places that a user has on all replicas together, for a socket or a waiting poll.</summary>
+    /// <returns>To be disposed when the place is free again; <see langword="null"/> when all are taken.</returns>
+    public ValueTask<IDisposable?> ReserveAsync(RealtimeIdentity identity, CancellationToken cancellationToken) =>
+        limits.EnterAsync($"connections/{identity.UserId}", Options.ConnectionsPerUser, cancellationToken);
 }

@@ -46,7 +46,7 @@ internal static partial class SocketEndpoint
             return;
         }
 
-        if (!server.Clients.TryReserve(identity.UserId, out var place))
+        if (await server.ReserveAsync(identity, context.RequestAborted) is not { } place)
         {
             var error = Error.TooMany("too_many_connections", "You have too many windows open at once.", TimeSpan.FromSeconds(10));
             await RefuseAsync(server, context, "connections", error);

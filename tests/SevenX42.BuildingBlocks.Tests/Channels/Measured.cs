@@ -1,15 +1,14 @@
 using System.Collections.Concurrent;
 using System.Diagnostics.Metrics;
 using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Limits;
 using SevenX42.Realtime;
 
 namespace SevenX42.BuildingBlocks.Tests.Channels;
 
-/// <summary>What the channel log's counters of one process have come to, by name without the common prefix.</summary>
+/// <summary>What the counters of one process's log and limits have come to, by the last part of their names.</summary>
 internal sealed class Measured : IDisposable
 {
-    private const string Prefix = "sevenx42.channel_log.";
-
     private readonly ConcurrentDictionary<string, long> _sums = new();
     private readonly MeterListener _listener = new();
 
@@ -18,14 +17,15 @@ internal sealed class Measured : IDisposable
         var meters = services.GetRequiredService<IMeterFactory>();
         _listener.InstrumentPublished = (instrument, listener) =>
         {
-            if (instrument.Meter.Name == ChannelLogMetrics.MeterName && instrument.Meter.Scope == meters)
+            if (instrument.Meter.Name is ChannelLogMetrics.MeterName or LimitMetrics.MeterName && instrument.Meter.Scope == meters)
                 listener.EnableMeasurementEvents(instrument);
         };
         _listener.SetMeasurementEventCallback<long>((instrument, value, tags, _) =>
         {
-            _sums.AddOrUpdate(instrument.Name[Prefix.Length..], value, (_, sum) => sum + value);
+            var name = instrument.Name[(instrument.Name.LastIndexOf('.') + 1)..];
+            _sums.AddOrUpdate(name, value, (_, sum) => sum + value);
             foreach (var (_, tag) in tags)
-                _sums.AddOrUpdate($"{instrument.Name[Prefix.Length..]} {tag}", value, (_, sum) => sum + value);
+                _sums.AddOrUpdate($"{name} {tag}", value, (_, sum) => sum + value);
         });
         _listener.Start();
     }

@@ -1,12 +1,13 @@
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
+using SevenX42.Limits;
 using SevenX42.Realtime;
 using StackExchange.Redis;
 
 namespace SevenX42.BuildingBlocks.Tests.Channels;
 
-/// <summary>The log in Redis, as one process has it.</summary>
+/// <summary>The log in Redis, and the limits, as one process has them.</summary>
 internal sealed class RedisLog : IAsyncDisposable
 {
     private readonly ServiceProvider _services;
@@ -16,6 +17,12 @@ internal sealed class RedisLog : IAsyncDisposable
     /// <param name="prefix">What its keys begin with; processes with the same prefix share a log.</param>
     /// <param name="settings">Settings of the log, by their names.</param>
     public RedisLog(string connectionString, string prefix, params (string Name, string Value)[] settings)
+        : this(connectionString, prefix, TimeProvider.System, LimitTimes.Default, settings)
+    {
+    }
+
+    /// <summary>Sets a process up that has a clock of its own.</summary>
+    public RedisLog(string connectionString, string prefix, TimeProvider time, LimitTimes times, params (string Name, string Value)[] settings)
     {
         var configuration = new ConfigurationBuilder().AddInMemoryCollection(settings
             .Prepend(("KeyPrefix", prefix))
@@ -23,10 +30,15 @@ internal sealed class RedisLog : IAsyncDisposable
         _services = new ServiceCollection()
             .AddLogging()
             .AddSingleton<IConfiguration>(configuration.Build())
+            .AddSingleton(time)
+            .AddSingleton(times)
             .AddChannelLog(connectionString)
+            .AddSharedLimits(connectionString)
             .BuildServiceProvider();
         Meters = new Measured(_services);
     }
+
+    public ISharedLimits Limits => _services.GetRequiredService<ISharedLimits>();
 
     public IChannelLog Log => _services.GetRequiredService<IChannelLog>();
 

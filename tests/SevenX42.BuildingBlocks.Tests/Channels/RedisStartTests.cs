@@ -10,12 +10,14 @@ public sealed class RedisStartTests
     [InlineData("", "Redis refuses the user or password of ConnectionStrings__Redis.")]
     [InlineData(",password=wrong", "Redis refuses the user or password of ConnectionStrings__Redis.")]
     [InlineData(",user=nobody,password=secret", "Redis refuses the user or password of ConnectionStrings__Redis.")]
-    [InlineData(",user=weak,password=secret", "Redis does not let the user of ConnectionStrings__Redis do what the channel log needs.")]
+    [InlineData(",user=weak,password=secret", "Redis does not let the user of ConnectionStrings__Redis do what is needed.")]
+    [InlineData(",user=timeless,password=secret", "Redis does not let the user of ConnectionStrings__Redis do what is needed.")]
     [InlineData(",password=secret,ssl=true", "The Redis in ConnectionStrings__Redis does not speak TLS. Remove ssl=true, or name the port where it does.")]
     public async Task A_redis_that_refuses_ends_the_start_with_what_to_change(string options, string sentence)
     {
         await using var redis = await RedisProcess.StartAsync(
-            "--requirepass", "secret", "--user", "weak", "on", ">secret", "~*", "&*", "+@all", "-info");
+            "--requirepass", "secret", "--user", "weak", "on", ">secret", "~*", "&*", "+@all", "-info",
+            "--user", "timeless", "on", ">secret", "~*", "&*", "+@all", "-time");
         await using var process = new RedisLog(redis.Address + options, RedisLog.NewPrefix());
 
         var refused = await Assert.ThrowsAsync<RedisRefusedException>(process.StartAsync);

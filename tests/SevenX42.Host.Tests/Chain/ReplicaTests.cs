@@ -131,7 +131,56 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         await page.ShowsWhatIsStoredAsync(AnswerNumber, Text);
     }
 
-    private Task<AppHost> StartAsync(string role) => AppHost.StartAsync(_database, new Dictionary<string, string?>
+    [Fact]
+    public async Task Requests_and_attempts_are_counted_over_all_replicas()
+    {
+        (string, string)[] limits = [("RateLimits:CommandsPerMinute", "4"), ("Identity:RateLimits:SignInsPerAccount", "1")];
+        await using var here = await StartAsync("Web", limits);
+        await using var there = await StartAsync("Web", limits);
+        using var one = new ChatBrowser(here);
+        using var two = new ChatBrowser(there);
+
+        var (first, second, third) = (await SignInAsync(one), await SignInAsync(two), await SignInAsync(one));
+
+        Assert.Contains("Email or password is wrong.", first.Text, StringComparison.Ordinal);
+        Assert.Contains("Too many tries.", second.Text, StringComparison.Ordinal);
+        // Half a minute's commands at once, and one more each fifteen seconds.
+        Assert.Equal(HttpStatusCode.TooManyRequests, third.Status);
+        Assert.Contains("That was a lot at once.", third.Text, StringComparison.Ordinal);
+        Assert.InRange(third.RetryAfter!.Value, TimeSpan.FromSeconds(1), TimeSpan.FromSeconds(15));
+
+        static async Task<(HttpStatusCode Status, TimeSpan? RetryAfter, string Text)> SignInAsync(ChatBrowser browser)
+        {
+            using var response = await browser.PostAsync("/signin", ("email", "ada@example.org"), ("password", "not the right password"));
+            return (response.StatusCode, response.Headers.RetryAfter?.Delta, await response.Content.ReadAsStringAsync(Cancel));
+        }
+    }
+
+    [Fact]
+    public async Task A_person_has_so_many_connections_on_all_replicas_together()
+    {
+        (string, string) limit = ("Realtime:ConnectionsPerUser", "2");
+        await using var here = await StartAsync("Web", limit);
+        await using var there = await StartAsync("Web", limit);
+        using var browser = new ChatBrowser(here);
+        await browser.BeginAsync("Hello");
+        var token = await browser.RealtimeTokenAsync();
+        await using var first = await RealtimeClient.ConnectAsync(here.Address, token);
+        await using var second = await RealtimeClient.ConnectAsync(there.Address, token);
+
+        foreach (var replica in (AppHost[])[here, there])
+            Assert.Equal(HttpStatusCode.TooManyRequests, (await RealtimeClient.TryConnectAsync(replica.Address, token)).Status);
+        using var poll = await browser.GetAsync("/realtime/poll?ch=conversation/x&pos=");
+        Assert.Equal(HttpStatusCode.TooManyRequests, poll.StatusCode);
+
+        await first.DisposeAsync();
+        RealtimeClient? again = null;
+        await Eventually.TrueAsync(async () => ((again, _) = await RealtimeClient.TryConnectAsync(there.Address, token)).again is not null);
+        await again!.DisposeAsync();
+    }
+
+    private Task<AppHost> StartAsync(string role, params (string Key, string Value)[] settings) => AppHost.StartAsync(_database, new Dictionary<string, string?>(
+        settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)))
     {
         ["Role"] = role,
         ["ConnectionStrings:Redis"] = _redis.Address,

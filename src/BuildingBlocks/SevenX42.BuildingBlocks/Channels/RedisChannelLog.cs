@@ -151,7 +151,7 @@ internal sealed class RedisChannelLog : IChannelLog
     }
 }
 
-/// <summary>How channels are called in Redis.</summary>
+/// <summary>How everything is called in Redis.</summary>
 internal sealed class RedisNames(IOptions<RedisChannelLogOptions> options)
 {
     /// <summary>The channel that is asked for at the start. Nobody writes to it.</summary>
@@ -163,6 +163,10 @@ internal sealed class RedisNames(IOptions<RedisChannelLogOptions> options)
     public RedisKey State(string channel) => $"{_prefix}:{{{channel}}}:state";
 
     public RedisKey[] Keys(string channel) => [State(channel), $"{_prefix}:{{{channel}}}:events"];
+
+    public RedisKey Bucket(string name) => $"{_prefix}:{{{name}}}:bucket";
+
+    public RedisKey Room(string name) => $"{_prefix}:{{{name}}}:room";
 
     public string Hints(string channel) => $"{_prefix}:hints:{channel}";
 

@@ -31,18 +31,8 @@ internal static class RedisScripts
 
         """;
 
-    private const string Enter = """
-        local function enter(meta, events, epoch, idle, fence)
-          local m = redis.call('HMGET', meta, 'epoch', 'life', 'seq', 'half', 'bytes', fence)
-          if m[2] ~= life then
-            redis.call('DEL', events)
-            redis.call('HSET', meta, 'epoch', epoch, 'life', life, 'seq', '0', 'half', '1', 'bytes', '0')
-            m = { epoch, life, '0', '1', '0', m[6] }
-          end
-          keep(meta, idle)
-          return m
-        end
-
+    /// <summary>Runs the operations of a batch.</summary>
+    internal const string Each = """
         -- One operation that fails must not take the others of its batch with it.
         local function each(results, count, operation)
           for i = 1, count do
@@ -55,13 +45,27 @@ internal static class RedisScripts
 
         """;
 
+    private const string Enter = """
+        local function enter(meta, events, epoch, idle, fence)
+          local m = redis.call('HMGET', meta, 'epoch', 'life', 'seq', 'half', 'bytes', fence)
+          if m[2] ~= life then
+            redis.call('DEL', events)
+            redis.call('HSET', meta, 'epoch', epoch, 'life', life, 'seq', '0', 'half', '1', 'bytes', '0')
+            m = { epoch, life, '0', '1', '0', m[6] }
+          end
+          keep(meta, idle)
+          return m
+        end
+
+        """;
+
     /// <summary>
     /// Appends to channels. KEYS: state and stream of each. ARGV: milliseconds to keep the state and the stream, events in a
     /// half, bytes in a half, most fences; then for each channel: epoch if it has to begin one, fence's key (empty: none) and
     /// token (20 digits), hint's channel, number of events, and type and data of each. Answers for each channel: 1 or 0 (refused),
     /// epoch, seq; or an error's text alone.
     /// </summary>
-    public const string Append = Prologue + Enter + """
+    public const string Append = Prologue + Each + Enter + """
         local idle, age, most, full, fences = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4]), tonumber(ARGV[5])
         local at = 6
 
@@ -120,7 +124,7 @@ internal static class RedisScripts
     /// to begin one, the position's epoch (empty: everything kept) and seq, most events (0: none). Answers for each channel: epoch,
     /// seq, and the events if there are any to read: id, and type and data behind their names; or an error's text alone.
     /// </summary>
-    public const string Read = Prologue + Enter + """
+    public const string Read = Prologue + Each + Enter + """
         local idle = tonumber(ARGV[1])
 
         local function read(i)

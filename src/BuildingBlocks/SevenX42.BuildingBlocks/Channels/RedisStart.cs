@@ -52,7 +52,7 @@ internal sealed partial class RedisStart(IChannelLog log, RedisConnections conne
     public Task StopAsync(CancellationToken cancellationToken) => Task.CompletedTask;
 
     /// <summary>The sentence for what Redis said; <see langword="null"/> when it said nothing, which may pass.</summary>
-    private static string? Explain(Exception exception)
+    internal static string? Explain(Exception exception)
     {
         var causes = new List<Exception>();
         for (var cause = exception; cause is not null; cause = cause.InnerException)
@@ -62,8 +62,9 @@ internal sealed partial class RedisStart(IChannelLog log, RedisConnections conne
         {
             _ when Says("NOAUTH") || Says("WRONGPASS") => "Redis refuses the user or password of ConnectionStrings__Redis.",
             _ when Says("NOPERM") || Says("The user executing the script") =>
-                "Redis does not let the user of ConnectionStrings__Redis do what the channel log needs. Give it EVALSHA, SCRIPT, INFO, "
-                + "PUBLISH, SUBSCRIBE and the commands of hashes, streams and expiry on the keys and channels that begin with ChannelLog__Redis__KeyPrefix.",
+                "Redis does not let the user of ConnectionStrings__Redis do what is needed. Give it EVALSHA, SCRIPT, INFO, TIME, PUBLISH, "
+                + "SUBSCRIBE and the commands of strings, hashes, sorted sets, streams and expiry on the keys and channels that begin with "
+                + "ChannelLog__Redis__KeyPrefix.",
             _ when causes.OfType<AuthenticationException>().FirstOrDefault() is { } handshake =>
                 $"The TLS of the Redis in ConnectionStrings__Redis is not accepted: {handshake.Message.TrimEnd('.')}. "
                 + "Use the name in its certificate as the host, and have this machine trust who issued it.",

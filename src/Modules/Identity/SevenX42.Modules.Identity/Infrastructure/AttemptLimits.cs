@@ -7,6 +7,7 @@ using Microsoft.AspNetCore.RateLimiting;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using SevenX42.Http;
+using SevenX42.Limits;
 
 namespace SevenX42.Modules.Identity.Infrastructure;
 
@@ -17,57 +18,46 @@ internal static class AttemptLimits
     public const string SignUp = "identity.sign-up";
 
     public static IServiceCollection AddAttemptLimits(this IServiceCollection services) => services
+        .AddSharedLimits()
         .AddSingleton<GuestAttempts>()
         .AddSingleton<PasswordAttempts>()
         .Configure<RateLimiterOptions>(limiter =>
         {
-            limiter.AddPolicy(SignIn, http => ByAddress(http, limits => limits.SignInsPerMinute, TimeSpan.FromMinutes(1)));
-            limiter.AddPolicy(SignUp, http => ByAddress(http, limits => limits.SignUpsPerHour, TimeSpan.FromHours(1)));
+            limiter.AddPolicy(SignIn, http => ByAddress(http, SignIn, limits => Rate.Of(limits.SignInsPerMinute, TimeSpan.FromMinutes(1))));
+            limiter.AddPolicy(SignUp, http => ByAddress(http, SignUp, limits => Rate.Of(limits.SignUpsPerHour, TimeSpan.FromHours(1))));
         });
 
-    public static TimeSpan? RetryAfter(this RateLimitLease lease) => lease.TryGetMetadata(MetadataName.RetryAfter, out var wait) ? wait : null;
-
-    public static PartitionedRateLimiter<string> PerWindow(int permits, TimeSpan window) =>
-        PartitionedRateLimiter.Create<string, string>(key => Window(key, permits, window));
-
-    private static RateLimitPartition<string> ByAddress(HttpContext http, Func<IdentityRateLimitSettings, int> permits, TimeSpan window) => Window(
-        ClientAddress.CustomerAt(ClientAddress.Of(http)), permits(http.RequestServices.GetRequiredService<IOptions<IdentitySettings>>().Value.RateLimits), window);
-
-    private static RateLimitPartition<string> Window(string key, int permits, TimeSpan window) =>
-        RateLimitPartition.GetFixedWindowLimiter(key, _ => new FixedWindowRateLimiterOptions { PermitLimit = permits, Window = window });
+    private static RateLimitPartition<string> ByAddress(HttpContext http, string policy, Func<IdentityRateLimitSettings, Rate> rate) => SharedLimiter.On(
+        http,
+        $"{policy}/{ClientAddress.CustomerAt(ClientAddress.Of(http))}",
+        rate(http.RequestServices.GetRequiredService<IOptions<IdentitySettings>>().Value.RateLimits));
 }
 
 /// <summary>How many guests one address may become.</summary>
-internal sealed class GuestAttempts(IOptions<IdentitySettings> settings) : IDisposable
+internal sealed class GuestAttempts(ISharedLimits limits, IOptions<IdentitySettings> settings)
 {
-    private readonly PartitionedRateLimiter<string> _byAddress =
-        AttemptLimits.PerWindow(settings.Value.RateLimits.GuestsPerHour, TimeSpan.FromHours(1));
-
-    public RateLimitLease From(IPAddress? address) => _byAddress.AttemptAcquire(ClientAddress.CustomerAt(address));
-
-    public void Dispose() => _byAddress.Dispose();
+    /// <returns>Zero, or how long to wait.</returns>
+    public ValueTask<TimeSpan> FromAsync(IPAddress? address, CancellationToken cancellationToken) => limits.TakeAsync(
+        $"identity.guests/{ClientAddress.CustomerAt(address)}",
+        Rate.Of(settings.Value.RateLimits.GuestsPerHour, TimeSpan.FromHours(1)),
+        cancellationToken);
 }
 
 /// <summary>How often passwords may be tried, wherever the attempts come from.</summary>
-internal sealed class PasswordAttempts(IOptions<IdentitySettings> settings) : IDisposable
+internal sealed class PasswordAttempts(ISharedLimits limits, IOptions<IdentitySettings> settings)
 {
-    private readonly PartitionedRateLimiter<string> _onAccount =
-        AttemptLimits.PerWindow(settings.Value.RateLimits.SignInsPerAccount, TimeSpan.FromMinutes(5));
-
-    private readonly PartitionedRateLimiter<string> _ofUser =
-        AttemptLimits.PerWindow(settings.Value.RateLimits.PasswordChecksPerUser, TimeSpan.FromMinutes(5));
+    private static readonly TimeSpan Window = TimeSpan.FromMinutes(5);
 
     /// <summary>Attempts to sign in as somebody, who may exist or not.</summary>
-    // Hashed, so that a long invention costs no more memory than an email.
-    public RateLimitLease OnAccount(string? normalizedEmail) =>
-        _onAccount.AttemptAcquire(Convert.ToHexString(SHA256.HashData(Encoding.UTF8.GetBytes(normalizedEmail ?? ""))));
+    /// <returns>Zero, or how long to wait.</returns>
+    // Hashed: a long invention costs no more than an email, and nobody's email stands in Redis.
+    public ValueTask<TimeSpan> OnAccountAsync(string? normalizedEmail, CancellationToken cancellationToken) => limits.TakeAsync(
+        $"identity.account/{Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(normalizedEmail ?? "")))}",
+        Rate.Of(settings.Value.RateLimits.SignInsPerAccount, Window),
+        cancellationToken);
 
     /// <summary>Attempts of somebody who is signed in.</summary>
-    public RateLimitLease OfUser(Guid userId) => _ofUser.AttemptAcquire(userId.ToString());
-
-    public void Dispose()
-    {
-        _onAccount.Dispose();
-        _ofUser.Dispose();
-    }
+    /// <returns>Zero, or how long to wait.</returns>
+    public ValueTask<TimeSpan> OfUserAsync(Guid userId, CancellationToken cancellationToken) =>
+        limits.TakeAsync($"identity.user/{userId}", Rate.Of(settings.Value.RateLimits.PasswordChecksPerUser, Window), cancellationToken);
 }

@@ -64,7 +64,7 @@ internal sealed class LockoutSettings
     public TimeSpan Duration { get; set; } = TimeSpan.FromMinutes(5);
 }
 
-/// <summary>How often who may try what. Per replica; lockout counts in the database, for all of them together.</summary>
+/// <summary>How often who may try what, on all replicas together.</summary>
 internal sealed class IdentityRateLimitSettings
 {
     /// <summary>Attempts to sign in, per minute and address.</summary>

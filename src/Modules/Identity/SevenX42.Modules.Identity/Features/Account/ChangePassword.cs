@@ -43,7 +43,7 @@ internal sealed class ChangePasswordHandler(
         var user = await context.Users.AsNoTracking().SingleOrDefaultAsync(u => u.Id == id && !u.IsGuest, cancellationToken);
         if (user is null)
             return Error.Conflict("no_password", "A guest has no password. Sign up to have one.");
-        var known = passwords.Check(user, request.Present, "currentPassword");
+        var known = await passwords.CheckAsync(user, request.Present, "currentPassword", cancellationToken);
         if (!known.IsSuccess)
             return known.Error;
         if (EmailAddress.KeyOf(request.New.Text) == user.NormalizedEmail)

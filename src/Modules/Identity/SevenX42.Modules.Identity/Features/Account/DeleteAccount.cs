@@ -32,7 +32,7 @@ internal sealed class DeleteAccountHandler(
             return Result.Success;
         if (user.IsGuest && !request.Confirmation.Trim().Equals(Word, StringComparison.OrdinalIgnoreCase))
             return Error.Invalid("confirmation_missing", $"Type the word {Word}.", "confirmation");
-        if (!user.IsGuest && passwords.Check(user, request.Password, "password") is { Error: { } wrong })
+        if (!user.IsGuest && await passwords.CheckAsync(user, request.Password, "password", cancellationToken) is { Error: { } wrong })
             return wrong;
 
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);

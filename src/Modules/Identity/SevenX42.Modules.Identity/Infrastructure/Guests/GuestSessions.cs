@@ -37,10 +37,9 @@ internal sealed partial class GuestSessions(
             return;
         }
 
-        using var lease = attempts.From(ClientAddress.Of(http));
-        if (!lease.IsAcquired)
+        if (await attempts.FromAsync(ClientAddress.Of(http), http.RequestAborted) is { Ticks: > 0 } wait)
         {
-            await Error.TooMany("too_many_guests", "Too many people began here as guests just now. Sign in, or try again later.", lease.RetryAfter())
+            await Error.TooMany("too_many_guests", "Too many people began here as guests just now. Sign in, or try again later.", wait)
                 .ToResult().ExecuteAsync(http);
             return;
         }

@@ -27,9 +27,8 @@ internal sealed class PasswordChecks(
     public async Task<Result<User>> FindAsync(string email, Password password, CancellationToken cancellationToken)
     {
         var normalized = normalizer.NormalizeEmail(email);
-        using var lease = attempts.OnAccount(normalized);
-        if (!lease.IsAcquired)
-            return TooMany(lease.RetryAfter());
+        if (await attempts.OnAccountAsync(normalized, cancellationToken) is { Ticks: > 0 } wait)
+            return TooMany(wait);
 
         // The attempt is counted before the password is looked at: a thousand guesses sent at once are a thousand attempts.
         var now = time.GetUtcNow();
@@ -61,17 +60,16 @@ internal sealed class PasswordChecks(
     }
 
     /// <summary>Whether somebody who is signed in knows their password.</summary>
-    public Result Check(User user, Password password, string field)
+    public async Task<Result> CheckAsync(User user, Password password, string field, CancellationToken cancellationToken)
     {
-        using var lease = attempts.OfUser(user.Id);
-        if (!lease.IsAcquired)
-            return TooMany(lease.RetryAfter());
+        if (await attempts.OfUserAsync(user.Id, cancellationToken) is { Ticks: > 0 } wait)
+            return TooMany(wait);
         return hasher.VerifyHashedPassword(user, user.PasswordHash!, password.Text) == PasswordVerificationResult.Failed
             ? Error.Invalid("wrong_password", "This is not your password.", field)
             : Result.Success;
     }
 
-    private static Error TooMany(TimeSpan? wait) =>
+    private static Error TooMany(TimeSpan wait) =>
         Error.TooMany("too_many_attempts", "Too many tries. Wait a few minutes and try again.", wait);
 }
 
