@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
@@ -355,7 +356,9 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
         _server.Script("m", Script.Answer("two."));
         var request = await dead.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
         await dead.UntilJobAsync(request.GenerationId, j => j.Text == "One, ", "the text is stored");
+        // Its connections end with it.
         network.Freeze();
+        network.Cut();
         var started = Stopwatch.GetTimestamp();
         await using var reborn = await StartAsync(_database, log, settings);
         Assert.Equal("One, two.", (await reborn.FinishAsync(request)).Text);

@@ -63,6 +63,7 @@ public sealed class GenerationModule : IModule
     {
         services.AddMetrics();
         services.AddSingleton(provider => WorkerIdentity.From(provider.GetRequiredService<GenerationOptions>(), embedded));
+        services.AddSingleton<WorkerName>();
         services.AddSingleton<JobStore>();
         services.AddSingleton<WorkSignal>();
         services.AddSingleton<RunningGenerations>();

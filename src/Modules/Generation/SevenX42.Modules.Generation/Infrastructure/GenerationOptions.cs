@@ -26,7 +26,8 @@ internal sealed class GenerationOptions : IValidatableObject
     public double DemoTokensPerSecond { get; set; } = 50;
 
     /// <summary>
-    /// A name that only one live process has, the same after its restart: it then frees at once what its last life left.
+    /// A name that only one live process has, the same after its restart: it then frees at once what its last life left. A second
+    /// one is refused.
     /// Default: <c>embedded</c> with the embedded database, random otherwise.
     /// </summary>
     [StringLength(128)]

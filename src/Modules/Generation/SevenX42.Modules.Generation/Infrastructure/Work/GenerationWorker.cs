@@ -17,6 +17,7 @@ internal sealed partial class GenerationWorker(
     JobSweeper sweeper,
     WorkSignal signal,
     WorkerIdentity identity,
+    WorkerName name,
     IHostApplicationLifetime lifetime,
     ILogger<GenerationWorker> logger) : BackgroundService
 {
@@ -24,6 +25,13 @@ internal sealed partial class GenerationWorker(
 
     private readonly GenerationOptions _options = services.Options;
     private readonly TimeProvider _time = services.Time;
+
+    public override async Task StartAsync(CancellationToken cancellationToken)
+    {
+        if (role.RunsWork)
+            await name.TakeAsync(cancellationToken);
+        await base.StartAsync(cancellationToken);
+    }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -37,6 +45,7 @@ internal sealed partial class GenerationWorker(
             keeper.RunAsync(housekeeping.Token), announcer.RunAsync(housekeeping.Token), sweeper.RunAsync(housekeeping.Token));
         await ClaimUntilAsync(stopping.Token);
         await HandOverAsync();
+        await name.ReleaseAsync();
         await housekeeping.CancelAsync();
         await tasks;
     }
@@ -49,6 +58,7 @@ internal sealed partial class GenerationWorker(
             try
             {
                 await services.Providers.WaitUntilKnownAsync(stoppingToken);
+                await name.HoldAsync(stoppingToken);
                 if (!recovered)
                     await RecoverAsync(stoppingToken);
                 recovered = true;
