@@ -300,6 +300,32 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Contains(sentence, refused.Message, StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(AppRole.Web, "true", "true", "Generation:Discovery: with Role Web, what is found on one machine is not there for all.")]
+    [InlineData(AppRole.Worker, "true", "true", "Generation:Discovery: with Role Worker, what is found on one machine is not there for all.")]
+    [InlineData(AppRole.Worker, "false", "false", "Generation: there is no model. Name a server in Generation:Providers:0,")]
+    [InlineData(AppRole.Web, "false", "false", "Generation: there is no model. Name a server in Generation:Providers:0,")]
+    [InlineData(AppRole.All, "false", "false", "Generation: there is no model. Name a server in Generation:Providers:0,")]
+    public async Task What_offers_no_model_or_another_one_on_each_machine_stops_the_start(AppRole role, string discovery, string demo, string sentence)
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => GenerationHost.StartAsync(
+            database,
+            [new("Generation:Discovery", discovery), new("Generation:Demo", demo)],
+            services: services => services.AddSingleton(new AppRoleContext(role))));
+        Assert.StartsWith(sentence, Assert.Single(refused.Failures), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_worker_may_look_where_all_can()
+    {
+        await using var host = await GenerationHost.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            [new("Generation:Discovery", "true"), new("Generation:DiscoveryTargets:0", "shared=http://nowhere.invalid:11434")],
+            services: services => services.AddSingleton(new AppRoleContext(AppRole.Worker)));
+        Assert.Equal(["demo/demo"], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Id));
+    }
+
     [Fact]
     public async Task A_model_that_is_named_twice_stops_the_start()
     {

@@ -82,6 +82,7 @@ public sealed class GenerationModule : IModule
     private static void AddProviders(IServiceCollection services, bool embedded)
     {
         services.AddSingleton(new DiscoveryDefault(embedded));
+        services.AddSingleton<ModelSources>();
         services.AddSingleton<ProviderRegistry>();
         services.AddSingleton<ProviderConnections>();
         services.AddSingleton<ModelListing>();

@@ -12,6 +12,7 @@ internal sealed partial class ProviderRefresher(
     ModelListing listing,
     LocalServers local,
     ProviderConnections connections,
+    ModelSources sources,
     GenerationOptions options,
     DiscoveryDefault discovery,
     TimeProvider time,
@@ -52,6 +53,12 @@ internal sealed partial class ProviderRefresher(
                 _round = RoundAsync();
             return _round.WaitAsync(cancellationToken);
         }
+    }
+
+    public override Task StartAsync(CancellationToken cancellationToken)
+    {
+        sources.Check();
+        return base.StartAsync(cancellationToken);
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
