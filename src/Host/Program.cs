@@ -10,7 +10,7 @@ try
     await using var host = await ApplicationHost.CreateAsync(args);
     if (await MigrateCommand.TryRunAsync(args, host.App, CancellationToken.None))
         return 0;
-    await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
+    await host.App.PrepareDatabaseAsync(CancellationToken.None);
     await host.RunAsync();
     return 0;
 }

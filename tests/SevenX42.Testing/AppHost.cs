@@ -39,7 +39,7 @@ public sealed class AppHost : IAsyncDisposable
     {
         var data = Directory.CreateTempSubdirectory("7x42-test-");
         var host = await CreateAsync(connectionString, data, settings, services);
-        await host.App.MigrateIfAutomaticAsync(CancellationToken.None);
+        await host.App.PrepareDatabaseAsync(CancellationToken.None);
         await host.App.StartAsync();
         var management = host.App.Services.GetRequiredService<ManagementPort>();
         var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single(a => !management.Is(a));

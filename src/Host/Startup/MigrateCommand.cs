@@ -13,9 +13,12 @@ internal static class MigrateCommand
             return false;
         foreach (var database in app.Services.GetServices<IModuleDatabase>())
         {
-            var pending = await database.GetPendingMigrationsAsync(cancellationToken);
-            await database.MigrateAsync(cancellationToken);
-            Console.WriteLine(pending.Count == 0 ? $"{database.Schema}: up to date" : $"{database.Schema}: applied {string.Join(", ", pending)}");
+            var newer = await database.GetNewerMigrationsAsync(cancellationToken);
+            var applied = await database.MigrateAsync(cancellationToken);
+            Console.WriteLine(
+                applied.Count > 0 ? $"{database.Schema}: applied {string.Join(", ", applied)}"
+                : newer.Count > 0 ? $"{database.Schema}: newer than this release by {string.Join(", ", newer)}"
+                : $"{database.Schema}: up to date");
         }
 
         return true;

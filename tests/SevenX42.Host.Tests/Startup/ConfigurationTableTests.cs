@@ -45,7 +45,7 @@ public sealed partial class ConfigurationTableTests(PostgresServer postgres)
                 services = builder.Services;
             },
             Cancel);
-        await host.App.MigrateIfAutomaticAsync(Cancel);
+        await host.App.PrepareDatabaseAsync(Cancel);
         await host.App.StartAsync(Cancel);
         var read = recorder.Asked.Where(k => !framework.Contains(k) && !NotForTheTable.Contains(k))
             // Documented by OpenTelemetry, but for the one that switches it on here.

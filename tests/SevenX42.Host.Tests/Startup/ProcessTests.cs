@@ -103,6 +103,52 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     }
 
     [Fact]
+    public async Task Two_migrate_commands_at_once_on_an_empty_database_take_turns()
+    {
+        var connection = await postgres.CreateEmptyDatabaseAsync();
+
+        await using var one = HostProcess.Launch(On(connection), "migrate");
+        await using var two = HostProcess.Launch(On(connection), "migrate");
+
+        Assert.Equal((0, 0), (await one.ExitAsync(), await two.ExitAsync()));
+        var lines = one.Output.Concat(two.Output).ToList();
+        // Each module's by one of them, whichever it was.
+        Assert.Equal(4, lines.Count(l => l.Contains(": applied ", StringComparison.Ordinal)));
+        Assert.Equal(4, lines.Count(l => l.EndsWith(": up to date", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public async Task A_schema_of_a_newer_release_is_served_until_it_says_that_it_can_t_be()
+    {
+        var connection = await postgres.CreateDatabaseAsync();
+        (string, string)[] production = [("ASPNETCORE_ENVIRONMENT", "Production"), ("Identity:KeyEncryptionSecret", "of-this-test-and-of-nothing-else-4be1a6")];
+        await AddMigrationAsync("29990101000000_AddSomething");
+        await using (var host = await HostProcess.StartAsync(On(connection, production)))
+        {
+            Assert.Contains(host.Output, l => l.Contains("The schema chat was migrated by a newer release (29990101000000_AddSomething)", StringComparison.Ordinal));
+        }
+
+        await AddMigrationAsync("29990101000001_BreakingDropSomething");
+        foreach (var arguments in (string[][])[[], ["migrate"]])
+        {
+            await using var refused = HostProcess.Launch(On(connection, production), arguments);
+
+            Assert.Equal(1, await refused.ExitAsync());
+            Assert.Equal(
+                ["The schema chat was migrated by a newer release (29990101000001_BreakingDropSomething), and this one can't serve it any more. Start that release."],
+                refused.Errors);
+        }
+
+        async Task AddMigrationAsync(string name)
+        {
+            await using var database = new NpgsqlConnection(connection);
+            await database.OpenAsync(Cancel);
+            await using var command = new NpgsqlCommand("INSERT INTO chat.__migrations VALUES ($1, '99.0.0')", database) { Parameters = { new() { Value = name } } };
+            await command.ExecuteNonQueryAsync(Cancel);
+        }
+    }
+
+    [Fact]
     public async Task In_production_it_is_not_ready_before_the_schema_is_there()
     {
         var connection = await postgres.CreateEmptyDatabaseAsync();
@@ -138,16 +184,23 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [Theory]
     [InlineData("Host=127.0.0.1;Port=1;Username=a;Password=b;Database=c", "PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.")]
     [InlineData("wrong password", "PostgreSQL refuses the user or password of ConnectionStrings__Postgres.")]
+    [InlineData("wrong password in production", "PostgreSQL refuses the user or password of ConnectionStrings__Postgres.")]
+    [InlineData("no database", "The database of ConnectionStrings__Postgres does not exist. Create it first.")]
+    [InlineData("no database in production", "The database of ConnectionStrings__Postgres does not exist. Create it first.")]
     [InlineData("postgres://a:b@127.0.0.1/c", "The configuration is not valid: ConnectionStrings:Postgres is no connection string; write it as Host=db;Database=app;Username=app;Password=secret.")]
     public async Task A_wrong_connection_string_is_answered_with_what_to_change(string connection, string sentence)
     {
         var given = connection switch
         {
-            "wrong password" => new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Password = "wrong" }.ConnectionString,
+            ['w', ..] => new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Password = "wrong" }.ConnectionString,
+            ['n', ..] => new NpgsqlConnectionStringBuilder(postgres.ConnectionString) { Database = "nowhere" }.ConnectionString,
             _ => connection,
         };
+        (string, string)[] settings = connection.EndsWith("in production", StringComparison.Ordinal)
+            ? [("ASPNETCORE_ENVIRONMENT", "Production"), ("Identity:KeyEncryptionSecret", "of-this-test-and-of-nothing-else-4be1a6")]
+            : [];
 
-        await using var host = HostProcess.Launch(On(given));
+        await using var host = HostProcess.Launch(On(given, settings));
 
         Assert.Equal(1, await host.ExitAsync());
         Assert.Equal([sentence], host.Errors);
@@ -179,6 +232,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [InlineData("Generation:DiscoveryTargets:0", "ollama=localhost", "Generation:DiscoveryTargets:0: BaseUrl must be")]
     [InlineData("Generation:MaxConcurrent", "many", "'many' at 'Generation:MaxConcurrent'")]
     [InlineData("Generation:Lease", "soon", "'soon' at 'Generation:Lease'")]
+    [InlineData("Generation:Demo", "false", "Generation: there is no model. Name a server in Generation:Providers:0, or set Generation:Demo or Generation:Discovery to true.")]
     [InlineData("Database:AutoMigrate", "perhaps", "'perhaps' at 'Database:AutoMigrate'")]
     public async Task A_setting_that_means_nothing_is_named_in_one_sentence(string key, string value, string sentence)
     {

@@ -17,6 +17,34 @@ public sealed class StartupFailureTests
         Assert.Contains(sentence, StartupFailure.Describe(new InvalidOperationException("while migrating", refusal)), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(DatabaseTls.None, "SSL Mode=Require", "The PostgreSQL in ConnectionStrings__Postgres does not speak TLS. Remove SSL Mode,")]
+    [InlineData(DatabaseTls.Wanted, "SSL Mode=Disable", "PostgreSQL's pg_hba.conf does not let the user of ConnectionStrings__Postgres in this way. Where it wants TLS, add SSL Mode=Require;")]
+    [InlineData(DatabaseTls.Unknown, "SSL Mode=VerifyFull", "The TLS of the PostgreSQL in ConnectionStrings__Postgres is not accepted: ")]
+    public async Task A_database_whose_tls_does_not_fit_is_answered_with_what_to_change(DatabaseTls tls, string mode, string sentence)
+    {
+        await using var server = new DoorOfPostgres(tls);
+        await using var connection = new NpgsqlConnection($"{server.ConnectionString};{mode}");
+
+        var refusal = await Assert.ThrowsAnyAsync<NpgsqlException>(() => connection.OpenAsync(TestContext.Current.CancellationToken));
+
+        Assert.StartsWith(sentence, StartupFailure.Describe(refusal), StringComparison.Ordinal);
+        Assert.False(StartupFailure.MayPass(refusal));
+    }
+
+    [Theory]
+    [InlineData("Host=nowhere.invalid")]
+    [InlineData("Host=127.0.0.1;Port=1")]
+    public async Task A_database_that_does_not_answer_is_told_with_what_to_check_and_may_come_later(string address)
+    {
+        await using var connection = new NpgsqlConnection($"{address};Username=a;Password=b;Database=c");
+
+        var away = await Assert.ThrowsAnyAsync<Exception>(() => connection.OpenAsync(TestContext.Current.CancellationToken));
+
+        Assert.Equal("PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.", StartupFailure.Describe(away));
+        Assert.True(StartupFailure.MayPass(away));
+    }
+
     [Fact]
     public void A_folder_that_is_closed_to_the_process_is_named()
     {

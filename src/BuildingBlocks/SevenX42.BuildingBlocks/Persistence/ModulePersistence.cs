@@ -49,26 +49,64 @@ public interface IModuleDatabase
     /// <summary>The module's schema.</summary>
     string Schema { get; }
 
-    /// <summary>Applies pending migrations. Safe to call from several processes at once.</summary>
-    Task MigrateAsync(CancellationToken cancellationToken);
+    /// <summary>Applies pending migrations. Processes that do so at once take turns.</summary>
+    /// <returns>What this call applied.</returns>
+    Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken);
 
     /// <summary>Migrations that this binary knows and the database lacks.</summary>
     Task<IReadOnlyList<string>> GetPendingMigrationsAsync(CancellationToken cancellationToken);
+
+    /// <summary>Migrations that the database has and this binary does not know: a newer release's, which may run beside this one.</summary>
+    /// <exception cref="NewerSchemaException">One of them says that this binary can't serve what it leaves behind.</exception>
+    Task<IReadOnlyList<string>> GetNewerMigrationsAsync(CancellationToken cancellationToken);
 
     /// <summary>Whether the model has changed since the last migration was written.</summary>
     bool HasPendingModelChanges();
 }
 
+/// <summary>The database is further than this binary can serve; the message says so.</summary>
+public sealed class NewerSchemaException(string message) : Exception(message);
+
 internal sealed class ModuleDatabase<TContext>(IServiceProvider services, string schema) : IModuleDatabase
     where TContext : DbContext
 {
+    /// <summary>Behind its time in the name of a migration that releases before it can't live with.</summary>
+    private const string BreakingMark = "_Breaking";
+
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+
     public string Schema => schema;
 
-    // EF Core takes a lock in the database while it migrates, so replicas that start together wait for each other.
-    public async Task MigrateAsync(CancellationToken cancellationToken)
+    // EF Core locks the history, which on an empty database has to be made first.
+    public async Task<IReadOnlyList<string>> MigrateAsync(CancellationToken cancellationToken)
     {
         await using var scope = services.CreateAsyncScope();
-        await scope.ServiceProvider.GetRequiredService<TContext>().Database.MigrateAsync(cancellationToken);
+        var database = scope.ServiceProvider.GetRequiredService<TContext>().Database;
+        database.SetCommandTimeout(Patience);
+        await database.OpenConnectionAsync(cancellationToken);
+        try
+        {
+            await database.ExecuteSqlAsync($"SELECT pg_advisory_lock(hashtextextended('migrate/' || {schema}, 0))", cancellationToken);
+            List<string> pending = [.. await database.GetPendingMigrationsAsync(cancellationToken)];
+            await database.MigrateAsync(cancellationToken);
+            await database.ExecuteSqlAsync($"SELECT pg_advisory_unlock(hashtextextended('migrate/' || {schema}, 0))", cancellationToken);
+            return pending;
+        }
+        finally
+        {
+            await database.CloseConnectionAsync();
+        }
+    }
+
+    public async Task<IReadOnlyList<string>> GetNewerMigrationsAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = services.CreateAsyncScope();
+        var database = scope.ServiceProvider.GetRequiredService<TContext>().Database;
+        List<string> newer = [.. (await database.GetAppliedMigrationsAsync(cancellationToken)).Except(database.GetMigrations())];
+        return newer.Find(name => name.Contains(BreakingMark, StringComparison.Ordinal)) is not { } breaking
+            ? newer
+            : throw new NewerSchemaException(
+                $"The schema {schema} was migrated by a newer release ({breaking}), and this one can't serve it any more. Start that release.");
     }
 
     public async Task<IReadOnlyList<string>> GetPendingMigrationsAsync(CancellationToken cancellationToken)
