@@ -61,8 +61,15 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
     public async Task RunAsync()
     {
         await app.StartAsync();
-        await app.WaitForShutdownAsync();
-        _stopped = true;
+        try
+        {
+            await app.WaitForShutdownAsync();
+        }
+        finally
+        {
+            // Also when that took too long: it is not tried twice.
+            _stopped = true;
+        }
     }
 
     public async ValueTask DisposeAsync()

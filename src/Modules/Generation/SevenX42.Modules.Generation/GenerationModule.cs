@@ -28,6 +28,9 @@ public sealed class GenerationModule : IModule
     /// <summary>Configuration key by which the Host says that it runs its own database: one machine, one process.</summary>
     private const string EmbeddedKey = "Embedded";
 
+    /// <summary>The framework's own key.</summary>
+    private const string ShutdownKey = "shutdownTimeoutSeconds";
+
     /// <inheritdoc/>
     public string Name => Schema;
 
@@ -62,6 +65,12 @@ public sealed class GenerationModule : IModule
     private static void AddWork(IServiceCollection services, bool embedded)
     {
         services.AddMetrics();
+        // A stop in all: with nothing to drain 20 seconds, within what orchestrators allow; unless somebody says how long.
+        services.AddOptions<HostOptions>().Configure<GenerationOptions, IConfiguration>((host, generation, configuration) =>
+        {
+            if (configuration[ShutdownKey] is null)
+                host.ShutdownTimeout = generation.DrainTime + (GenerationWorker.HandOverLimit * 2);
+        });
         services.AddSingleton(provider => WorkerIdentity.From(provider.GetRequiredService<GenerationOptions>(), embedded));
         services.AddSingleton<WorkerName>();
         services.AddSingleton<JobStore>();

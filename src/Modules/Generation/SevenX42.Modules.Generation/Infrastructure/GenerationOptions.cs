@@ -57,7 +57,10 @@ internal sealed class GenerationOptions : IValidatableObject
     [Range(1, 100)]
     public int MaxAttempts { get; set; } = 3;
 
-    /// <summary>How long running generations may go on when the process is told to stop; then they are handed over.</summary>
+    /// <summary>
+    /// How long running generations may go on when the process is told to stop; then they are handed over. The process ends within
+    /// 20 seconds more.
+    /// </summary>
     public TimeSpan DrainTime { get; set; } = TimeSpan.Zero;
 
     /// <summary>How long the text of a finished generation is kept here (the conversation keeps its own).</summary>
@@ -75,6 +78,8 @@ internal sealed class GenerationOptions : IValidatableObject
             yield return new ValidationResult("Generation:Lease must be at least twice Generation:Heartbeat, which must be positive.");
         if (CheckpointInterval <= TimeSpan.Zero || PollInterval <= TimeSpan.Zero)
             yield return new ValidationResult("Generation:CheckpointInterval and Generation:PollInterval must be positive.");
+        if (DrainTime < TimeSpan.Zero || DrainTime > TimeSpan.FromHours(1))
+            yield return new ValidationResult("Generation:DrainTime must be between nothing and an hour.");
         if (TextRetention < TimeSpan.Zero || JobRetention < TextRetention || JobRetention < TimeSpan.FromDays(1))
             yield return new ValidationResult("Generation:JobRetention must be at least a day and Generation:TextRetention, which must not be negative.");
         for (var i = 0; i < DiscoveryTargets.Count; i++)

@@ -21,6 +21,9 @@ internal sealed partial class GenerationWorker(
     IHostApplicationLifetime lifetime,
     ILogger<GenerationWorker> logger) : BackgroundService
 {
+    /// <summary>How long handing over may take behind the time to drain: a database that hangs must not keep the process.</summary>
+    public static readonly TimeSpan HandOverLimit = TimeSpan.FromSeconds(10);
+
     private static readonly TimeSpan RetryDelay = TimeSpan.FromSeconds(1);
 
     private readonly GenerationOptions _options = services.Options;
@@ -123,8 +126,8 @@ internal sealed partial class GenerationWorker(
             await completion.WaitAsync(_options.DrainTime, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         foreach (var attempt in attempts)
             attempt.Stop(StopReason.Shutdown);
-        await completion.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
-        LogHandedOver(logger, attempts.Count);
+        await completion.WaitAsync(HandOverLimit, _time).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        LogHandedOver(logger, attempts.Count(a => a.Completion.IsCompleted), attempts.Count);
     }
 
     [LoggerMessage(1, LogLevel.Warning, "Work can't be claimed now")]
@@ -133,6 +136,6 @@ internal sealed partial class GenerationWorker(
     [LoggerMessage(2, LogLevel.Information, "{Count} generations of the last life of {WorkerId} go on")]
     private static partial void LogRecovered(ILogger logger, int count, string workerId);
 
-    [LoggerMessage(3, LogLevel.Information, "{Count} running generations are finished or handed over")]
-    private static partial void LogHandedOver(ILogger logger, int count);
+    [LoggerMessage(3, LogLevel.Information, "{Count} of {Running} running generations are finished or handed over")]
+    private static partial void LogHandedOver(ILogger logger, int count, int running);
 }
