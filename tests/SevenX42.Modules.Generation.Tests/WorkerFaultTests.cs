@@ -345,6 +345,28 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_second_worker_of_a_name_is_refused_and_takes_nothing_from_the_first()
+    {
+        var log = SharedLog();
+        (string, string)[] settings = [("Generation:WorkerId", "twin"), ("Generation:Lease", "01:00:00")];
+        var first = await StartAsync(_database, log, settings);
+        _server.Script("m", Script.Stream.Role().Say("Mine, ").Until(_gate.Task).Say("all mine.").Finish().Done());
+        var request = await first.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
+        await first.UntilReadAsync(request, r => r.Text.Length > 0, "the first token is read");
+
+        var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(_database, log, settings));
+
+        Assert.Equal("Generation:WorkerId: another process that is running has the name 'twin'. Give each a name of its own, or none.", Assert.Single(refused.Failures));
+        _gate.SetResult();
+        await first.FinishAsync(request);
+        var job = await first.FindJobAsync(request.GenerationId);
+        Assert.Equal(("Mine, all mine.", 1, 0), (job!.Text, job.Attempt, job.Crashes));
+        // When it has stopped, the name is free at once.
+        await first.DisposeAsync();
+        await (await StartAsync(_database, log, settings)).DisposeAsync();
+    }
+
+    [Fact]
     public async Task A_worker_of_the_same_name_frees_at_once_what_its_last_life_left()
     {
         var log = SharedLog();
