@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Microsoft.Extensions.Options;
 using Npgsql;
 using SevenX42.Persistence;
@@ -30,7 +31,7 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
                 await HoldAsync(cancellationToken);
                 return;
             }
-            catch (NpgsqlException)
+            catch (Exception e) when (e is NpgsqlException or SocketException or TimeoutException)
             {
                 return;
             }
@@ -60,18 +61,19 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
     {
         if (Interlocked.Exchange(ref _connection, null) is not { } connection)
             return;
-        try
+        await using (connection)
         {
-            // The connection goes back to its pool, and would keep the lock.
-            await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", connection) { CommandTimeout = 2 };
-            await command.ExecuteNonQueryAsync();
+            try
+            {
+                // The connection goes back to its pool, and would keep the lock.
+                await using var command = new NpgsqlCommand("SELECT pg_advisory_unlock_all()", connection) { CommandTimeout = 2 };
+                await command.ExecuteNonQueryAsync();
+            }
+            catch (Exception e) when (IsLoss(e))
+            {
+                // It ends with the connection.
+            }
         }
-        catch (NpgsqlException)
-        {
-            // It ends with the connection.
-        }
-
-        await connection.DisposeAsync();
     }
 
     public async ValueTask DisposeAsync() => await ReleaseAsync();
@@ -85,7 +87,8 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
             await using var command = new NpgsqlCommand(
                 """
                 SELECT pg_try_advisory_lock(hashtextextended('generation.worker/' || $1, 0)), set_config('tcp_keepalives_idle', '10', false),
-                    set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false)
+                    set_config('tcp_keepalives_interval', '5', false), set_config('tcp_keepalives_count', '3', false),
+                    set_config('tcp_user_timeout', '25000', false)
                 """,
                 connection);
             command.Parameters.Add(new() { Value = identity.Id });
@@ -114,9 +117,12 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
             await command.ExecuteScalarAsync(cancellationToken);
             return true;
         }
-        catch (NpgsqlException)
+        catch (Exception e) when (IsLoss(e))
         {
             return false;
         }
     }
+
+    // A connection that is known to be broken refuses commands as one that was never opened.
+    private static bool IsLoss(Exception exception) => exception is NpgsqlException or InvalidOperationException;
 }
