@@ -37,6 +37,9 @@ internal static class StartupFailure
             $"{e.Message.TrimEnd('.')}. Stop what uses it, or choose another port: Urls for the app, Management__Url for health and metrics.",
         SocketException { SocketErrorCode: SocketError.AccessDenied } =>
             "This port needs more rights than the process has. Choose one above 1023: Urls=http://localhost:5042.",
+        SocketException { SocketErrorCode: SocketError.AddressNotAvailable or SocketError.AddressFamilyNotSupported } =>
+            "This machine does not have an address that is to be listened on. Choose one that it has: Urls for the app, "
+            + "Management__Url for health and metrics.",
         NpgsqlException { InnerException: SocketException or TimeoutException or EndOfStreamException } or SocketException =>
             "PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.",
         NpgsqlException { InnerException: AuthenticationException e } =>

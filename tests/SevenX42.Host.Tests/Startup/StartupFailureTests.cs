@@ -1,3 +1,4 @@
+using System.Net.Sockets;
 using Npgsql;
 using SevenX42.Host.Startup;
 
@@ -43,6 +44,14 @@ public sealed class StartupFailureTests
 
         Assert.Equal("PostgreSQL does not answer. Check ConnectionStrings__Postgres: host and port.", StartupFailure.Describe(away));
         Assert.True(StartupFailure.MayPass(away));
+    }
+
+    [Fact]
+    public void An_address_that_the_machine_does_not_have_is_not_taken_for_the_database()
+    {
+        var sentence = StartupFailure.Describe(new SocketException((int)SocketError.AddressNotAvailable));
+
+        Assert.StartsWith("This machine does not have an address that is to be listened on.", sentence, StringComparison.Ordinal);
     }
 
     [Fact]
