@@ -25,7 +25,8 @@ internal static class RedisLimitScript
         local lasts, at = tonumber(ARGV[1]), 2
 
         local function take(key, burst, interval)
-          local full = tonumber(redis.call('GET', key) or 0)
+          -- No further ahead than the bucket is large: it may have been larger, or written by a primary whose clock was ahead.
+          local full = math.min(tonumber(redis.call('GET', key) or 0), now + burst * interval)
           local following = math.max(full, now) + interval
           local wait = following - now - burst * interval
           if wait > 0 then return { 0, math.ceil(wait) } end
