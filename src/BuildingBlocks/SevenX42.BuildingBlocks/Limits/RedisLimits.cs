@@ -125,6 +125,13 @@ internal sealed partial class RedisLimits : BackgroundService, ISharedLimits
             // Also what Redis does not know of, because it was away or has lost it: from now on it counts.
             await Task.WhenAll(some.Select(lease =>
                 AskAsync(_names.Room(lease.Value), [RedisLimitScript.Keep, lease.Key, 0], stoppingToken).AsTask()));
+
+            // Whoever left just before has been put back.
+            foreach (var (lease, room) in some)
+            {
+                if (!_leases.ContainsKey(lease))
+                    GiveBack(room, lease);
+            }
         }
     }
 
