@@ -4,6 +4,8 @@ using SevenX42.Testing;
 namespace SevenX42.Host.Tests.Observability;
 
 /// <summary>What a scrape of the management port finds.</summary>
+// Alone, for a process's meters are one, whichever host they are of.
+[Collection(nameof(Alone))]
 public sealed class MetricsTests(PostgresServer postgres)
 {
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
