@@ -122,11 +122,17 @@ internal sealed class Story
                 yield break;
             state = state with { IsDone = true };
             var status = generations == 1 && random.Next(3) > 0 ? GenerationStatus.Completed : random.Next(2) == 0 ? GenerationStatus.Stopped : GenerationStatus.Interrupted;
-            Append(number, state, GenerationEvents.Done, new GenerationEvents.DoneData(Subject(number), state.Generation, status, state.Text.Length, "", ""));
-            yield return true;
-            state = state with { IsStored = true };
-            Append(number, state, "changed", new { n = number });
-            yield return true;
+            // Two processes tell of the end, each in its own time.
+            var isStoredFirst = random.Next(3) == 0;
+            foreach (var isStored in (bool[])[isStoredFirst, !isStoredFirst])
+            {
+                state = state with { IsStored = state.IsStored || isStored };
+                if (isStored)
+                    Append(number, state, "changed", new { n = number });
+                else
+                    Append(number, state, GenerationEvents.Done, new GenerationEvents.DoneData(Subject(number), state.Generation, status, state.Text.Length, "", ""));
+                yield return true;
+            }
         }
     }
 

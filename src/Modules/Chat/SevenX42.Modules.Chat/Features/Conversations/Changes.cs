@@ -7,6 +7,7 @@ namespace SevenX42.Modules.Chat.Features.Conversations;
 /// <summary>What open pages are told of conversations.</summary>
 internal static class Changes
 {
+    public const string MessageKind = "changed";
     public const string TitleKind = "title";
     public const string DeletedKind = "deleted";
 
@@ -17,7 +18,20 @@ internal static class Changes
         Of(conversation, "tree", JsonSerializer.Serialize(new { leaf = leafId }), "touched", now);
 
     public static ConversationChanged Message(Guid conversationId, Guid ownerId, int number, DateTimeOffset now) =>
-        new(Guid.CreateVersion7(now), conversationId, ownerId, "changed", JsonSerializer.Serialize(new { n = number }), "");
+        new(Guid.CreateVersion7(now), conversationId, ownerId, MessageKind, JsonSerializer.Serialize(new { n = number }), "");
+
+    /// <summary>The message's number, out of the data of the event that tells of its change.</summary>
+    public static int NumberOf(ReadOnlySpan<byte> messageData)
+    {
+        var reader = new Utf8JsonReader(messageData);
+        while (reader.Read())
+        {
+            if (reader.TokenType is JsonTokenType.Number)
+                return reader.GetInt32();
+        }
+
+        return 0;
+    }
 
     public static ConversationChanged Title(Conversation conversation, DateTimeOffset now) =>
         Of(conversation, TitleKind, TitleData(conversation), "renamed", now);

@@ -1,6 +1,7 @@
 using System.Globalization;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Chat.Domain;
+using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Rendering;
 using SevenX42.Realtime;
 
@@ -40,9 +41,15 @@ internal sealed class ConversationProjector(
         foreach (var e in events)
         {
             if (GenerationEvent.Read(e) is { } generation)
+            {
                 Take(e.Seq, generation, output);
+            }
             else if (!e.Type.StartsWith("gen.", StringComparison.Ordinal))
+            {
+                if (e.Type == Changes.MessageKind)
+                    ShowFromStore(Changes.NumberOf(e.Data.Span));
                 output.Write(e.Seq, e.Type, e.Data.Span);
+            }
         }
 
         foreach (var running in _touched)
@@ -124,7 +131,7 @@ internal sealed class ConversationProjector(
                     WriteStatus(output, seq, running);
                 break;
             case GenerationEvents.DoneData done when e.GenerationId == running.Text.GenerationId || running.Text.Length == 0:
-                if (!running.IsLost)
+                if (running is { IsLost: false, IsShownFromStore: false })
                 {
                     Flush(running, seq, output);
                     running.Caret = null;
@@ -153,21 +160,35 @@ internal sealed class ConversationProjector(
 
         if (running.Text.Reasoning.Length < oldReasoning)
             WriteThought(output, seq, running.Number, running.Text.Reasoning.Length, "");
-        if (running.IsLost || running.IsToShowAnew || running.Text.Length < old)
-        {
-            // What was shown behind the offset is void, or nobody knows what is shown.
-            (running.IsLost, running.IsToShowAnew) = (false, false);
-            _touched.Remove(running);
-            running.Html = new StreamingMarkdown(renderer);
-            running.ClosedAt.Clear();
-            running.KnownSince = seq;
-            running.Caret = null;
-            WriteBegin(output, seq, running.Number, 0);
-            running.Html.Append(running.Text.Text);
-            Touch(running);
-        }
-
+        // What was shown behind the offset is void, or nobody knows what is shown.
+        if (running.IsLost || running.IsToShowAnew || running.IsShownFromStore || running.Text.Length < old)
+            ShowAnew(seq, running, output);
         WriteStatus(output, seq, running);
+    }
+
+    private void ShowAnew(long seq, Running running, ProjectedEvents output)
+    {
+        (running.IsLost, running.IsToShowAnew, running.IsShownFromStore) = (false, false, false);
+        _touched.Remove(running);
+        running.Html = new StreamingMarkdown(renderer);
+        running.ClosedAt.Clear();
+        running.KnownSince = seq;
+        running.Caret = null;
+        WriteBegin(output, seq, running.Number, 0);
+        running.Html.Append(running.Text.Text);
+        Touch(running);
+    }
+
+    /// <summary>
+    /// The end is stored, though the log has not told it yet: whoever told of it was faster. Pages fetch what is stored, so that nothing
+    /// may build on what they had before. If the answer is being written all the same, the news was of an earlier end.
+    /// </summary>
+    private void ShowFromStore(int number)
+    {
+        if (!_running.TryGetValue(Channels.SubjectOf(number), out var running))
+            return;
+        running.IsShownFromStore = true;
+        _touched.Remove(running);
     }
 
     private void TakeText(long seq, Running running, string type, GenerationEvents.DeltaData delta, ProjectedEvents output)
@@ -184,9 +205,16 @@ internal sealed class ConversationProjector(
         }
         else if (running.Text.Append(delta.Offset, delta.Text, out var added))
         {
-            running.IsToShowAnew = false;
-            running.Html.Append(added);
-            Touch(running);
+            if (!running.IsShownFromStore)
+            {
+                running.IsToShowAnew = false;
+                running.Html.Append(added);
+                Touch(running);
+            }
+            else if (added.Length > 0)
+            {
+                ShowAnew(seq, running, output);
+            }
         }
         else
         {
@@ -222,6 +250,8 @@ internal sealed class ConversationProjector(
     /// <summary>Sends what a client lacks whole: blocks that closed after its position, and those that are open.</summary>
     private static void Resend(Running running, long from, long head, ProjectedEvents output)
     {
+        if (running.IsShownFromStore)
+            return;
         var first = 0;
         var isKnown = from >= running.KnownSince;
         if (running.IsToShowAnew)
@@ -362,6 +392,9 @@ internal sealed class ConversationProjector(
 
         /// <summary>Its text is not known here.</summary>
         public bool IsLost { get; set; }
+
+        /// <summary>What pages show of it is what is stored as its end, and nothing that was sent.</summary>
+        public bool IsShownFromStore { get; set; }
 
         /// <summary>Whether there ever was reasoning, though it may be void since.</summary>
         public bool HasThought { get; set; }
