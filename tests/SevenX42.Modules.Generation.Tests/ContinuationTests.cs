@@ -33,6 +33,30 @@ public sealed class ContinuationTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(finished.Text, read.Text);
     }
 
+    [Fact]
+    public async Task An_answer_that_is_handed_over_between_the_halves_of_a_character_goes_on_before_it()
+    {
+        var (finished, read) = await HandOverAsync(
+            GenerationHost.Request(model: "scripted/m"), continues: true, Script.Stream.Role().Say("Good \uD83D").Hang(), r => r.Text == "Good ", Script.Stream.Role().Say("\uD83D\uDE00!").Finish().Done());
+
+        Assert.Equal("Good ", _server.Requests[^1].Messages[^1].Content);
+        Assert.Equal("Good \uD83D\uDE00!", finished.Text);
+        Assert.Equal(finished.Text, read.Text);
+    }
+
+    [Fact]
+    public async Task What_is_kept_of_a_stopped_answer_ends_with_a_whole_character()
+    {
+        await using var host = await GenerationHost.StartAsync(_database, GenerationHost.Settings(_server));
+        _server.Script("m", Script.Stream.Role().Say("Good \uD83D").Hang());
+        var request = await host.DeliverAsync(GenerationHost.Request(model: "scripted/m"));
+        await host.UntilReadAsync(request, r => r.Text == "Good ", "the text is in the log");
+
+        await host.Api.CancelAsync(request.GenerationId, Cancelled);
+
+        Assert.Equal("Good ", (await host.FinishAsync(request)).Text);
+    }
+
     public static TheoryData<string, Script, string> Nothing { get; } = new()
     {
         { "an end without a beginning", Script.Stream.Role().Finish().Done(), "empty_answer" },

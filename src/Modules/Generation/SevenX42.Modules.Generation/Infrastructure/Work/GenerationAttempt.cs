@@ -334,7 +334,9 @@ internal sealed partial class GenerationAttempt
             return;
         }
 
-        _transcript.Complete();
+        // Of what broke off, half a character is not worth keeping: whoever goes on goes on before it.
+        if (end.Status == GenerationStatus.Completed)
+            _transcript.Complete();
         writer.Wake();
         var flushed = await writer.FlushAsync(FlushLimit, CancellationToken.None);
         _abandon.Token.ThrowIfCancellationRequested();
@@ -409,7 +411,6 @@ internal sealed partial class GenerationAttempt
 
     private async Task ReleaseAsync(LogWriter writer, bool crashed)
     {
-        _transcript.Complete();
         await writer.FlushAsync(FlushLimit, CancellationToken.None);
         IsFinishing = true;
         var (text, reasoning, _) = _transcript.Snapshot();
