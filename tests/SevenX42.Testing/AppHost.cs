@@ -39,8 +39,18 @@ public sealed class AppHost : IAsyncDisposable
     {
         var data = Directory.CreateTempSubdirectory("7x42-test-");
         var host = await CreateAsync(connectionString, data, settings, services);
-        await host.App.PrepareDatabaseAsync(CancellationToken.None);
-        await host.App.StartAsync();
+        try
+        {
+            await host.App.PrepareDatabaseAsync(CancellationToken.None);
+            await host.App.StartAsync();
+        }
+        catch
+        {
+            await host.DisposeAsync();
+            data.Delete(recursive: true);
+            throw;
+        }
+
         var management = host.App.Services.GetRequiredService<ManagementPort>();
         var address = host.App.Services.GetRequiredService<IServer>().Features.Get<IServerAddressesFeature>()!.Addresses.Single(a => !management.Is(a));
         return new AppHost(host, new Uri(address), data);

@@ -236,12 +236,12 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [InlineData("Database:AutoMigrate", "perhaps", "'perhaps' at 'Database:AutoMigrate'")]
     public async Task A_setting_that_means_nothing_is_named_in_one_sentence(string key, string value, string sentence)
     {
-        var connection = await postgres.CreateEmptyDatabaseAsync();
+        var connection = await postgres.CreateDatabaseAsync();
 
-        await using var host = HostProcess.Launch(On(connection, (key, value)));
+        // In this process: so many starts of another one take a minute, and that it ends with such a sentence is shown by others here.
+        var fault = await Assert.ThrowsAnyAsync<Exception>(() => AppHost.StartAsync(connection, [KeyValuePair.Create<string, string?>(key, value)]));
 
-        Assert.Equal(1, await host.ExitAsync());
-        Assert.Contains(sentence, Assert.Single(host.Errors), StringComparison.Ordinal);
+        Assert.Contains(sentence, StartupFailure.Describe(fault), StringComparison.Ordinal);
     }
 
     [Fact]
