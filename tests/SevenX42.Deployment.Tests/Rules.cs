@@ -111,7 +111,7 @@ internal static partial class Rules
 
         foreach (var service in m.Of<V1Service>())
         {
-            var targets = m.Workloads.Where(w => service.Spec.Selector.All(l => w.Template.Metadata.Labels.TryGetValue(l.Key, out var value) && value == l.Value)).ToList();
+            var targets = m.Workloads.Where(w => Selects(service.Spec.Selector, w.Template.Metadata.Labels)).ToList();
             foreach (var port in service.Spec.Ports.Where(p => targets.All(t => (t.Container.Ports ?? []).All(c => c.Name != p.TargetPort.Value))))
                 yield return $"{service.Metadata.Name}: {port.Name} leads nowhere";
         }
@@ -181,7 +181,7 @@ internal static partial class Rules
             .Select(key => $"{w.Name}: {key}"));
 
     public static IEnumerable<string> DisruptionsAreBounded(Manifests m) => m.Ours.Where(w => w.Component is "web" or "worker")
-        .Where(w => m.Of<V1PodDisruptionBudget>().Count(b => b.Spec.MaxUnavailable?.Value == "1" && Selects(b.Spec.Selector, w)) != 1)
+        .Where(w => m.Of<V1PodDisruptionBudget>().Count(b => b.Spec.MaxUnavailable?.Value == "1" && Selects(b.Spec.Selector.MatchLabels, w.Template.Metadata.Labels)) != 1)
         .Select(w => w.Name);
 
     public static IEnumerable<string> RolloutsKeepCapacity(Manifests m) => m.Of<V1Deployment>().Where(d => d.Metadata.Name.StartsWith("sevenx42-", StringComparison.Ordinal))
@@ -250,7 +250,7 @@ internal static partial class Rules
 
     public static IEnumerable<string> WebHasBothServices(Manifests m)
     {
-        var services = m.Of<V1Service>().Where(s => m.Ours.Any(w => w.Component == "web" && s.Spec.Selector.All(l => w.Template.Metadata.Labels.TryGetValue(l.Key, out var v) && v == l.Value))).ToList();
+        var services = m.Of<V1Service>().Where(s => m.Ours.Any(w => w.Component == "web" && Selects(s.Spec.Selector, w.Template.Metadata.Labels))).ToList();
         if (services.All(s => s.Spec.ClusterIP == "None"))
             yield return "no service with an address";
         if (services.All(s => s.Spec.ClusterIP != "None"))
@@ -292,11 +292,11 @@ internal static partial class Rules
     }
 
     public static IEnumerable<string> MetricsAreCollected(Manifests m) => m.Of<ServiceMonitor>() is [var monitor]
-        && m.Of<V1Service>().Any(s => monitor.Spec.Selector.MatchLabels.All(l => s.Metadata.Labels.TryGetValue(l.Key, out var v) && v == l.Value)
+        && m.Of<V1Service>().Any(s => Selects(monitor.Spec.Selector.MatchLabels, s.Metadata.Labels)
             && monitor.Spec.Endpoints.All(e => s.Spec.Ports.Any(p => p.Name == e.Port) && e.Path == "/metrics")) ? [] : ["nobody collects them"];
 
-    private static bool Selects(V1LabelSelector selector, Workload workload) =>
-        selector.MatchLabels.All(l => workload.Template.Metadata.Labels.TryGetValue(l.Key, out var value) && value == l.Value);
+    private static bool Selects(IDictionary<string, string> selector, IDictionary<string, string> labels) =>
+        selector.All(l => labels.TryGetValue(l.Key, out var value) && value == l.Value);
 
     private static IEnumerable<string> Allowed(V1NetworkPolicy policy)
     {
