@@ -356,7 +356,7 @@ public sealed class WorkerFaultTests(PostgresServer postgres) : IAsyncLifetime
 
         var refused = await Assert.ThrowsAsync<OptionsValidationException>(() => StartAsync(_database, log, settings));
 
-        Assert.Equal("Generation:WorkerId: another process that is running has the name 'twin'. Give each a name of its own, or none.", Assert.Single(refused.Failures));
+        Assert.Equal("Generation:WorkerId: another process has the name 'twin', or had it until its machine vanished, less than half a minute ago. Give each a name of its own, or none.", Assert.Single(refused.Failures));
         _gate.SetResult();
         await first.FinishAsync(request);
         var job = await first.FindJobAsync(request.GenerationId);

@@ -5,6 +5,9 @@ namespace SevenX42.Host.Realtime;
 /// <summary>Limits and times of sockets and polls; configuration section <c>Realtime</c>.</summary>
 internal sealed class RealtimeOptions : IValidatableObject
 {
+    /// <summary>Of the 20 seconds that the end of a process may take, what leaves some to the last who are closed.</summary>
+    private static readonly TimeSpan LongestDrain = TimeSpan.FromSeconds(15);
+
     /// <summary>
     /// Origins that may open a socket, each <c>scheme://host[:port]</c>. Empty: only the origin the page itself came from.
     /// </summary>
@@ -56,7 +59,7 @@ internal sealed class RealtimeOptions : IValidatableObject
     /// <summary>How often the sessions of open connections are checked for their end.</summary>
     public TimeSpan RevocationInterval { get; set; } = TimeSpan.FromSeconds(2.5);
 
-    /// <summary>The time over which sockets are closed when the process stops.</summary>
+    /// <summary>The time over which sockets are closed when the process stops; at most <see cref="LongestDrain"/>.</summary>
     public TimeSpan DrainPeriod { get; set; } = TimeSpan.FromSeconds(5);
 
     /// <summary>How long a poll waits for an event.</summary>
@@ -94,6 +97,8 @@ internal sealed class RealtimeOptions : IValidatableObject
                 yield return new ValidationResult($"Realtime:{name} must be at least {least}.");
         }
 
+        if (DrainPeriod > LongestDrain)
+            yield return new ValidationResult($"Realtime:DrainPeriod must be at most {LongestDrain}: the process has little more for its end.");
         if (ConnectionWindowBytes < ChannelWindowBytes)
             yield return new ValidationResult("Realtime:ConnectionWindowBytes must not be below Realtime:ChannelWindowBytes.");
     }

@@ -232,6 +232,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     [InlineData("Generation:DiscoveryTargets:0", "ollama=localhost", "Generation:DiscoveryTargets:0: BaseUrl must be")]
     [InlineData("Generation:MaxConcurrent", "many", "'many' at 'Generation:MaxConcurrent'")]
     [InlineData("Generation:Lease", "soon", "'soon' at 'Generation:Lease'")]
+    [InlineData("Realtime:DrainPeriod", "00:01:00", "Realtime:DrainPeriod must be at most 00:00:15: the process has little more for its end.")]
     [InlineData("Generation:Demo", "false", "Generation: there is no model. Name a server in Generation:Providers:0, or set Generation:Demo or Generation:Discovery to true.")]
     [InlineData("Database:AutoMigrate", "perhaps", "'perhaps' at 'Database:AutoMigrate'")]
     public async Task A_setting_that_means_nothing_is_named_in_one_sentence(string key, string value, string sentence)

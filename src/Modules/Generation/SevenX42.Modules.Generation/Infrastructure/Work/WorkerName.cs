@@ -21,7 +21,7 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
     private long _seen;
 
     /// <summary>Takes the name at the start. A database that is not there yet is left for later.</summary>
-    /// <exception cref="OptionsValidationException">Another process that runs has it.</exception>
+    /// <exception cref="OptionsValidationException">Another process has it, or its machine vanished a moment ago.</exception>
     public async Task TakeAsync(CancellationToken cancellationToken)
     {
         for (var started = time.GetTimestamp(); ;)
@@ -43,7 +43,7 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
     }
 
     /// <summary>Takes the name, unless it is held already. To be called now and then.</summary>
-    /// <exception cref="OptionsValidationException">Another process that runs has it.</exception>
+    /// <exception cref="OptionsValidationException">Another process has it, or its machine vanished a moment ago.</exception>
     /// <exception cref="NpgsqlException">The database can't be asked.</exception>
     public async Task HoldAsync(CancellationToken cancellationToken)
     {
@@ -96,7 +96,8 @@ internal sealed class WorkerName(PostgresDataSources sources, WorkerIdentity ide
             {
                 throw new OptionsValidationException(GenerationOptions.Section, typeof(GenerationOptions),
                 [
-                    $"Generation:WorkerId: another process that is running has the name '{identity.Id}'. Give each a name of its own, or none.",
+                    $"Generation:WorkerId: another process has the name '{identity.Id}', or had it until its machine vanished, "
+                    + "less than half a minute ago. Give each a name of its own, or none.",
                 ]);
             }
 
