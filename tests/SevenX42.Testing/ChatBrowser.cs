@@ -24,8 +24,14 @@ public sealed class ChatBrowser : IDisposable
     }
 
     /// <summary>Somebody new.</summary>
-    public ChatBrowser(Uri address) =>
-        _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true, CookieContainer = new() }) { BaseAddress = address };
+    /// <param name="address">The application's address.</param>
+    /// <param name="patience">How long a request may take.</param>
+    public ChatBrowser(Uri address, TimeSpan? patience = null) =>
+        _http = new(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = true, CookieContainer = new() })
+        {
+            BaseAddress = address,
+            Timeout = patience ?? TimeSpan.FromSeconds(100),
+        };
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
@@ -96,11 +102,12 @@ public sealed class ChatBrowser : IDisposable
     public Task<HttpResponseMessage> GetAsync(string path) => _http.GetAsync(new Uri(path, UriKind.Relative), Cancellation);
 
     /// <summary>The text that stands at an address.</summary>
+    /// <exception cref="HttpRequestException">Nothing stands there, or nobody answers.</exception>
     public async Task<string> TextAsync(string path)
     {
         using var response = await GetAsync(path);
         if (!response.IsSuccessStatusCode)
-            throw new InvalidOperationException($"{path} answered {response.StatusCode}");
+            throw new HttpRequestException($"{path} answered {response.StatusCode}", inner: null, response.StatusCode);
         return await response.Content.ReadAsStringAsync(Cancellation);
     }
 

@@ -16,6 +16,8 @@ public sealed partial class HostProcess : IAsyncDisposable
     /// <summary>How long a start or an end may take before it counts as hanging.</summary>
     private static readonly TimeSpan Limit = TimeSpan.FromSeconds(60);
 
+    private const int StopNumber = 19;
+    private const int ContinueNumber = 18;
     private const int FirstPort = 20_000;
     private const int Ports = 10_000;
 
@@ -37,6 +39,9 @@ public sealed partial class HostProcess : IAsyncDisposable
 
     /// <summary>Where health and metrics are.</summary>
     public Uri Management => new(_management);
+
+    /// <summary>Its process id.</summary>
+    public int Id => _process.Id;
 
     /// <summary>Lines it has written to its standard output.</summary>
     public IReadOnlyCollection<string> Output => _output;
@@ -168,12 +173,17 @@ public sealed partial class HostProcess : IAsyncDisposable
         await Eventually.TrueAsync(() => _process.HasExited, Limit);
     }
 
+    /// <summary>Stops it as it stands: it keeps its connections and does nothing.</summary>
+    public void HoldUp() => Send(_process.Id, StopNumber);
+
+    /// <summary>Lets it go on.</summary>
+    public void GoOn() => Send(_process.Id, ContinueNumber);
+
     /// <summary>Asks it to end, as Ctrl-C (<see cref="PosixSignal.SIGINT"/>), which asks its children too, or an orchestrator does.</summary>
     public void Signal(PosixSignal signal)
     {
         var (target, number) = signal is PosixSignal.SIGINT ? (OperatingSystem.IsLinux() ? -_process.Id : _process.Id, 2) : (_process.Id, 15);
-        if (SendSignal(target, number) != 0 && !_process.HasExited)
-            throw new InvalidOperationException($"The signal could not be sent: error {Marshal.GetLastPInvokeError()}.");
+        Send(target, number);
     }
 
     /// <inheritdoc/>
@@ -194,6 +204,12 @@ public sealed partial class HostProcess : IAsyncDisposable
         }
 
         _process.Dispose();
+    }
+
+    private void Send(int target, int number)
+    {
+        if (SendSignal(target, number) != 0 && !_process.HasExited)
+            throw new InvalidOperationException($"The signal could not be sent: error {Marshal.GetLastPInvokeError()}.");
     }
 
     private static void Keep(ConcurrentQueue<string> lines, string? line)

@@ -18,9 +18,10 @@ public sealed record RealtimeEvent(long Seq, string Type, JsonElement Data);
 /// </summary>
 public sealed class RealtimeClient : IAsyncDisposable
 {
-    private static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
+    internal static readonly TimeSpan Limit = TimeSpan.FromSeconds(20);
 
     private readonly ClientWebSocket _socket;
+    private TimeSpan _patience = Limit;
     private readonly Channel<JsonElement> _inbox = System.Threading.Channels.Channel.CreateUnbounded<JsonElement>();
     private readonly List<JsonElement> _passedOver = [];
     private readonly TaskCompletionSource _gate = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -93,16 +94,36 @@ public sealed class RealtimeClient : IAsyncDisposable
             socket.Dispose();
             return (null, status);
         }
+        catch
+        {
+            socket.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Connects, reads <c>hello</c> and fails when it can't.</summary>
-    public static async Task<RealtimeClient> ConnectAsync(Uri server, string token, bool http2 = false)
+    /// <param name="server">The server's address.</param>
+    /// <param name="token">Sent as subprotocol.</param>
+    /// <param name="http2">Whether to connect over HTTP/2.</param>
+    /// <param name="patience">How long to wait for a message.</param>
+    public static async Task<RealtimeClient> ConnectAsync(Uri server, string token, bool http2 = false, TimeSpan? patience = null)
     {
         var (client, status) = await TryConnectAsync(server, token, http2: http2);
         if (client is null)
             throw new InvalidOperationException($"The server refused the socket with {status}.");
-        await client.NextAsync("hello");
-        return client;
+        client._patience = patience ?? Limit;
+        try
+        {
+            await client.NextAsync("hello");
+            return client;
+        }
+        catch
+        {
+            // Nobody else would end it, and it would answer beats for ever.
+            client.Abort();
+            await client.DisposeAsync();
+            throw;
+        }
     }
 
     /// <summary>Begins to read, after a connect without.</summary>
@@ -171,7 +192,7 @@ public sealed class RealtimeClient : IAsyncDisposable
             return message;
         }
 
-        using var limit = new CancellationTokenSource(Limit);
+        using var limit = new CancellationTokenSource(_patience);
         try
         {
             while (true)

@@ -6,37 +6,51 @@ using System.Text;
 
 namespace SevenX42.Testing;
 
-/// <summary>A proxy before a local server, whose connections can go silent: they stay open, and nothing comes through to the client.</summary>
+/// <summary>
+/// A proxy before servers of this machine, whose connections can be cut, go silent (they stay open, and nothing comes through to the
+/// client), or go dead (nothing comes through either way, and neither side hears that the other has gone).
+/// </summary>
 public sealed class TcpProxy : IAsyncDisposable
 {
+    private const int MostRemembered = 16 * 1024;
+    private static readonly TimeSpan RetryDelay = TimeSpan.FromMilliseconds(50);
+
     private readonly TcpListener _listener = new(IPAddress.Loopback, 0);
-    private readonly int _target;
-    private readonly ConcurrentBag<Connection> _connections = [];
+    private readonly Func<EndPoint?> _target;
+    private readonly ConcurrentDictionary<Connection, Task> _connections = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
 
-    private TcpProxy(int target)
+    private TcpProxy(Func<EndPoint?> target)
     {
         _target = target;
-        _listener.Start();
+        _listener.Start(backlog: 2_000);
         _loop = AcceptAsync();
     }
 
+    /// <summary>Its port of 127.0.0.1.</summary>
+    public int Port => ((IPEndPoint)_listener.LocalEndpoint).Port;
+
     /// <summary>Where it listens, as <c>host:port</c>.</summary>
-    public string Address => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{((IPEndPoint)_listener.LocalEndpoint).Port}");
+    public string Address => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{Port}");
 
     /// <summary>Begins to forward to a port of 127.0.0.1.</summary>
-    public static TcpProxy Start(int target) => new(target);
+    public static TcpProxy Start(int target) => Start(() => new IPEndPoint(IPAddress.Loopback, target));
 
-    /// <summary>Silences the connections there are whose client has said a word.</summary>
+    /// <summary>Begins to forward, each connection to wherever it is said then; who finds nobody there waits and asks again.</summary>
+    public static TcpProxy Start(Func<EndPoint?> target) => new(target);
+
+    /// <summary>Silences the connections there are whose client has said a word, among the first that it said.</summary>
     /// <returns>How many they are.</returns>
-    public int Silence(string word)
-    {
-        var silenced = _connections.Where(c => !c.IsSilent && c.HasSaid(word)).ToList();
-        foreach (var connection in silenced)
-            connection.IsSilent = true;
-        return silenced.Count;
-    }
+    public int Silence(string word) => Each(c => !c.IsSilent && c.HasSaid(word), c => c.IsSilent = true);
+
+    /// <summary>Lets some of the connections go dead.</summary>
+    /// <returns>How many they are.</returns>
+    public int Deaden(Func<bool> which) => Each(c => !c.IsDead && which(), c => c.IsDead = true);
+
+    /// <summary>Cuts some of the connections: both sides hear of it.</summary>
+    /// <returns>How many they are.</returns>
+    public int Cut(Func<bool> which) => Each(_ => which(), c => c.Cut());
 
     /// <inheritdoc/>
     public async ValueTask DisposeAsync()
@@ -44,61 +58,91 @@ public sealed class TcpProxy : IAsyncDisposable
         await _stop.CancelAsync();
         _listener.Stop();
         await _loop;
+        await Task.WhenAll(_connections.Values);
         _stop.Dispose();
+    }
+
+    private int Each(Func<Connection, bool> which, Action<Connection> then)
+    {
+        var chosen = _connections.Keys.Where(which).ToList();
+        chosen.ForEach(then);
+        return chosen.Count;
     }
 
     private async Task AcceptAsync()
     {
-        var connections = new List<Task>();
         try
         {
             while (true)
-                connections.Add(ServeAsync(await _listener.AcceptTcpClientAsync(_stop.Token)));
+            {
+                var connection = new Connection(await _listener.AcceptTcpClientAsync(_stop.Token));
+                // Known before it is over.
+                var begin = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+                _connections[connection] = ServeAsync(connection, begin.Task);
+                begin.SetResult();
+            }
         }
         catch (Exception e) when (e is OperationCanceledException or SocketException or ObjectDisposedException)
         {
-            await Task.WhenAll(connections);
+            // Nobody is accepted any more.
         }
     }
 
-    private async Task ServeAsync(TcpClient client)
+    private async Task ServeAsync(Connection connection, Task begin)
     {
-        using var server = new TcpClient();
-        using (client)
+        await begin;
+        try
         {
-            var connection = new Connection();
-            _connections.Add(connection);
-            try
-            {
-                await server.ConnectAsync(IPAddress.Loopback, _target, _stop.Token);
-                using var end = CancellationTokenSource.CreateLinkedTokenSource(_stop.Token);
-                var first = await Task.WhenAny(
-                    PumpAsync(client, server, connection.Hear, end.Token), PumpAsync(server, client, _ => !connection.IsSilent, end.Token));
-                await end.CancelAsync();
-                await first;
-            }
-            catch (Exception e) when (e is OperationCanceledException or IOException or SocketException)
-            {
-                // One of the two has gone.
-            }
+            await connection.ForwardAsync(await ConnectAsync(connection), _stop.Token);
+        }
+        catch (Exception e) when (e is OperationCanceledException or IOException or SocketException or ObjectDisposedException)
+        {
+            // One of the two has gone.
+        }
+        finally
+        {
+            connection.Dispose();
+            _connections.TryRemove(connection, out _);
         }
     }
 
-    private static async Task PumpAsync(TcpClient from, TcpClient to, Func<ReadOnlyMemory<byte>, bool> passes, CancellationToken cancellationToken)
+    private async Task<Socket> ConnectAsync(Connection connection)
     {
-        var buffer = new byte[64 * 1024];
-        while (await from.GetStream().ReadAsync(buffer, cancellationToken) is var count and > 0)
+        while (true)
         {
-            if (passes(buffer.AsMemory(0, count)))
-                await to.GetStream().WriteAsync(buffer.AsMemory(0, count), cancellationToken);
+            connection.ThrowIfCut();
+            var target = _target();
+            if (target is not null)
+            {
+                var server = new Socket(target.AddressFamily, SocketType.Stream, target is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
+                try
+                {
+                    await server.ConnectAsync(target, _stop.Token);
+                    return server;
+                }
+                catch (SocketException)
+                {
+                    server.Dispose();
+                }
+                catch
+                {
+                    server.Dispose();
+                    throw;
+                }
+            }
+
+            await Task.Delay(RetryDelay, TimeProvider.System, _stop.Token);
         }
     }
 
-    private sealed class Connection
+    private sealed class Connection(TcpClient client) : IDisposable
     {
         private readonly StringBuilder _said = new();
+        private readonly CancellationTokenSource _cut = new();
 
         public bool IsSilent { get; set; }
+
+        public bool IsDead { get; set; }
 
         public bool HasSaid(string word)
         {
@@ -106,10 +150,73 @@ public sealed class TcpProxy : IAsyncDisposable
                 return _said.ToString().Contains(word, StringComparison.Ordinal);
         }
 
-        public bool Hear(ReadOnlyMemory<byte> bytes)
+        public void Cut()
+        {
+            try
+            {
+                _cut.Cancel();
+            }
+            catch (ObjectDisposedException)
+            {
+                // It was over already.
+            }
+        }
+
+        public void ThrowIfCut() => _cut.Token.ThrowIfCancellationRequested();
+
+        public async Task ForwardAsync(Socket server, CancellationToken cancellationToken)
+        {
+            using (server)
+            {
+                using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _cut.Token);
+                Task[] directions =
+                [
+                    PumpAsync(client.Client, server, bytes => !IsDead && Hear(bytes), end.Token), PumpAsync(server, client.Client, _ => !IsSilent && !IsDead, end.Token),
+                ];
+                await Task.WhenAny(directions);
+                // Nobody hears of the other's end where nothing comes through.
+                if (IsDead)
+                    await Task.WhenAll(directions);
+                if (_cut.IsCancellationRequested)
+                {
+                    // Not a word of farewell: a reset.
+                    client.Client.LingerState = new LingerOption(enable: true, seconds: 0);
+                    if (server.AddressFamily is not AddressFamily.Unix)
+                        server.LingerState = new LingerOption(enable: true, seconds: 0);
+                }
+
+                await end.CancelAsync();
+                foreach (var direction in directions)
+                    await direction.ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+            }
+        }
+
+        public void Dispose()
+        {
+            client.Dispose();
+            _cut.Dispose();
+        }
+
+        private static async Task PumpAsync(Socket from, Socket to, Func<ReadOnlyMemory<byte>, bool> passes, CancellationToken cancellationToken)
+        {
+            var buffer = new byte[16 * 1024];
+            while (await from.ReceiveAsync(buffer.AsMemory(), cancellationToken) is var count and > 0)
+            {
+                if (!passes(buffer.AsMemory(0, count)))
+                    continue;
+                for (var sent = 0; sent < count;)
+                    sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), cancellationToken);
+            }
+        }
+
+        private bool Hear(ReadOnlyMemory<byte> bytes)
         {
             lock (_said)
-                _said.Append(Encoding.Latin1.GetString(bytes.Span));
+            {
+                if (_said.Length < MostRemembered)
+                    _said.Append(Encoding.Latin1.GetString(bytes.Span));
+            }
+
             return true;
         }
     }

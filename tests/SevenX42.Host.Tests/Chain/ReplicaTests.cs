@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Net;
 using SevenX42.Testing;
 
@@ -55,6 +56,36 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         // By deltas, not by fetching what is stored.
         Assert.NotNull(page.AnswerOf(AnswerNumber)!.Streamed);
         Assert.Equal(1, page.Loads);
+    }
+
+    [Fact]
+    public async Task Stop_in_one_of_two_tabs_ends_the_model_s_request_within_a_second_wherever_all_of_them_are()
+    {
+        _provider.Script("scripted", request => request.Messages[0].Role == "system"
+            ? Script.Answer("A title")
+            : Script.Answer(Text[..600], seed: 1, TimeSpan.FromMilliseconds(2)).Hang());
+        await using var here = await StartAsync("Web");
+        await using var there = await StartAsync("Web");
+        await using var worker = await StartAsync("Worker");
+        using var browser = new ChatBrowser(here);
+        var conversation = await browser.BeginAsync("Write", model: "test/scripted");
+        var tabs = new[] { here, there }.Select(_ => new LivePage(browser, conversation)).ToArray();
+        await Task.WhenAll(tabs.Select(t => t.LoadAsync()));
+        await using var first = new Reader(browser, here.Address, tabs[0], pace: 1);
+        await using var second = new Reader(browser, there.Address, tabs[1], pace: 1);
+        await first.ReadAsync(AnswerNumber, length: 100);
+        await second.ReadAsync(AnswerNumber, length: 100);
+        var request = await _provider.UntilAskedAsync(1, Cancel);
+
+        var pressed = Stopwatch.GetTimestamp();
+        using var stopped = await browser.PostAsync($"/conversations/{conversation:D}/answers/{tabs[0].AnswerOf(AnswerNumber)!.Id}/stop");
+        var ended = await request.ClientHungUp.WaitAsync(TimeSpan.FromSeconds(20), Cancel);
+
+        Assert.InRange(Stopwatch.GetElapsedTime(pressed, ended), TimeSpan.Zero, TimeSpan.FromSeconds(1));
+        await first.ReadToEndAsync(AnswerNumber);
+        await second.ReadToEndAsync(AnswerNumber);
+        Assert.Equal(["stopped", "stopped"], tabs.Select(t => t.AnswerOf(AnswerNumber)!.Status));
+        Assert.Equal(tabs[0].AnswerOf(AnswerNumber)!.Html, tabs[1].AnswerOf(AnswerNumber)!.Html);
     }
 
     [Fact]

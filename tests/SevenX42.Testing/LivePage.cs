@@ -2,21 +2,25 @@ using System.Globalization;
 using System.Text.Json;
 using AngleSharp.Dom;
 using AngleSharp.Html.Parser;
-using SevenX42.Testing;
+using Xunit;
 
-namespace SevenX42.Host.Tests.Chain;
+namespace SevenX42.Testing;
 
 /// <summary>
 /// A conversation's page without a browser. What the page's scripts do with the page, its channel and its events, this does:
 /// blocks begin with what the page came with, deltas change them, and what changed in the store is fetched.
 /// </summary>
-internal sealed class LivePage(ChatBrowser browser, Guid conversation)
+public sealed class LivePage(ChatBrowser browser, Guid conversation)
 {
     private readonly Dictionary<int, Answer> _answers = [];
     private string _epoch = "";
     private long _seq;
 
+    /// <summary>The conversation's channel, as the page names it.</summary>
     public string Channel { get; private set; } = "";
+
+    /// <summary>Whether what the page shows has to be fetched: it was not yet, or it could not be.</summary>
+    public bool NeedsLoad { get; private set; } = true;
 
     /// <summary>Where the page stands.</summary>
     public string Position => string.Create(CultureInfo.InvariantCulture, $"{_epoch}:{_seq}");
@@ -47,6 +51,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
     public async Task LoadAsync()
     {
         Loads++;
+        NeedsLoad = true;
         var page = await browser.PageAsync($"/c/{conversation:D}");
         var transcript = page.QuerySelector("#transcript")!;
         Channel = transcript.GetAttribute("data-channel")!;
@@ -54,6 +59,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
         _answers.Clear();
         foreach (var article in transcript.QuerySelectorAll("article[data-role=assistant]"))
             Show(article);
+        NeedsLoad = false;
     }
 
     /// <summary>Takes over the position that the server confirmed.</summary>
@@ -84,6 +90,7 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
         switch (type)
         {
             case var _ when StreamedBlocks.Takes(type) && _answers.TryGetValue(data[0].GetInt32(), out var answer):
+                answer.IsStreamed |= type == "begin";
                 answer.Blocks.Take(type, data);
                 break;
             case "think" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
@@ -96,11 +103,14 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
                 break;
             case "done" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
                 answer.Status = data.GetProperty("st").GetString()!;
-                answer.Streamed = answer.Html;
+                if (answer.IsStreamed)
+                    answer.Streamed = answer.Html;
                 break;
             case "changed" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
+                NeedsLoad = true;
                 var fragment = await browser.PageAsync($"/conversations/{conversation:D}/messages/{answer.Id}");
                 Show(fragment.QuerySelector("article")!);
+                NeedsLoad = false;
                 break;
             case "tree":
                 await LoadAsync();
@@ -125,23 +135,32 @@ internal sealed class LivePage(ChatBrowser browser, Guid conversation)
         _answers[number] = answer;
     }
 
-    internal sealed class Answer(string id)
+    /// <summary>What the page shows of an answer.</summary>
+    public sealed class Answer(string id)
     {
+        /// <summary>The message's id.</summary>
         public string Id { get; } = id;
 
+        /// <summary>Its blocks of HTML.</summary>
         public StreamedBlocks Blocks { get; } = new();
 
-        public string Status { get; set; } = "";
+        /// <summary>Its status, in the page's word for it.</summary>
+        public string Status { get; internal set; } = "";
 
-        public string Reasoning { get; set; } = "";
+        /// <summary>What the model thought.</summary>
+        public string Reasoning { get; internal set; } = "";
 
-        public bool BeganAgain { get; set; }
+        /// <summary>Whether the page was told that it is begun again.</summary>
+        public bool BeganAgain { get; internal set; }
+
+        /// <summary>Whether a stream has begun since it was fetched: without one, it comes in the steps in which it is fetched.</summary>
+        internal bool IsStreamed { get; set; }
 
         /// <summary>Whether the page, as it was fetched last, says that it is being written.</summary>
         public bool IsRunning { get; init; }
 
         /// <summary>What deltas alone had made of it when its end came; null when the end was not heard of but fetched.</summary>
-        public string? Streamed { get; set; }
+        public string? Streamed { get; internal set; }
 
         /// <summary>The blocks, one after the other, as a browser would write them.</summary>
         public string Html => string.Concat(Blocks.Blocks.Select(Serialised));

@@ -1,10 +1,10 @@
 using System.Text;
-using SevenX42.Testing;
+using Xunit;
 
-namespace SevenX42.Host.Tests.Chain;
+namespace SevenX42.Testing;
 
 /// <summary>How the network fails a reader.</summary>
-internal enum Cut
+public enum Cut
 {
     /// <summary>The socket is closed, and opened again at once.</summary>
     SocketClosed,
@@ -24,7 +24,7 @@ internal enum Cut
 /// <param name="server">Where the sockets are.</param>
 /// <param name="page">What they see.</param>
 /// <param name="pace">How many times faster than life everything goes.</param>
-internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, double pace) : IAsyncDisposable
+public sealed class Reader(ChatBrowser browser, Uri server, LivePage page, double pace) : IAsyncDisposable
 {
     private static readonly TimeSpan Outage = TimeSpan.FromSeconds(10);
     private static readonly TimeSpan PollPace = TimeSpan.FromMilliseconds(300);
@@ -35,13 +35,17 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
+    /// <summary>How long a connection may be silent until it is taken for dead.</summary>
+    public TimeSpan Patience { get; init; } = RealtimeClient.Limit;
+
+    /// <summary>Opens a socket and subscribes from where the page stands.</summary>
     public async Task ConnectAsync()
     {
-        _socket = await RealtimeClient.ConnectAsync(server, await browser.RealtimeTokenAsync());
+        _socket = await RealtimeClient.ConnectAsync(server, await browser.RealtimeTokenAsync(), patience: Patience);
         await SubscribeAsync();
     }
 
-    /// <summary>Takes what comes next.</summary>
+    /// <summary>Takes what comes next; connects first when there is no connection.</summary>
     public async Task ReadAsync()
     {
         if (_polls > 0)
@@ -52,6 +56,8 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
             return;
         }
 
+        if (_socket is null)
+            await ConnectAsync();
         var message = await _socket!.NextAsync(_ => true);
         if (RealtimeClient.ChannelOf(message) == _channel)
         {
@@ -112,7 +118,17 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
         }
     }
 
+    /// <inheritdoc/>
     public async ValueTask DisposeAsync() => await HangUpAsync();
+
+    /// <summary>Ends the connection without a word.</summary>
+    public async Task HangUpAsync()
+    {
+        if (Interlocked.Exchange(ref _socket, null) is not { } socket)
+            return;
+        socket.Abort();
+        await socket.DisposeAsync();
+    }
 
     private async Task ReconnectAsync()
     {
@@ -120,17 +136,10 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
         await ConnectAsync();
     }
 
-    private async Task HangUpAsync()
-    {
-        if (_socket is null)
-            return;
-        _socket.Abort();
-        await _socket.DisposeAsync();
-        _socket = null;
-    }
-
     private async Task SubscribeAsync()
     {
+        if (page.NeedsLoad)
+            await page.LoadAsync();
         while (true)
         {
             var id = await _socket!.SubscribeAsync(page.Channel, page.Position);
@@ -175,11 +184,12 @@ internal sealed class Reader(ChatBrowser browser, Uri server, LivePage page, dou
 }
 
 /// <summary>Somebody who reads the log itself, as programs do: every event, and the text as the model wrote it.</summary>
-internal sealed class LogReader(ChatBrowser browser, Uri server, string channel, string epoch)
+public sealed class LogReader(ChatBrowser browser, Uri server, string channel, string epoch)
 {
     private readonly StringBuilder _text = new();
     private long _seq;
 
+    /// <summary>The text, as far as it was read.</summary>
     public string Text => _text.ToString();
 
     /// <summary>Reads the log from its first event to the answer's end; hangs up and comes back now and then.</summary>

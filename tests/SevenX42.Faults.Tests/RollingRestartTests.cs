@@ -1,0 +1,178 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text;
+using System.Threading.Channels;
+using SevenX42.Testing;
+
+namespace SevenX42.Faults.Tests;
+
+/// <summary>
+/// Every process is replaced, one after the other, while answers are being written and watched: nobody loses a character, and nobody is
+/// without a connection for long. By default with a few; as on a busy day:
+/// <code>
+/// ROLLING_SOCKETS=1000 ROLLING_ANSWERS=100 dotnet test tests/SevenX42.Faults.Tests --filter FullyQualifiedName~RollingRestartTests
+/// </code>
+/// </summary>
+[Collection(nameof(Alone))]
+public sealed class RollingRestartTests(ITestOutputHelper output)
+{
+    private const string Restarting = "1012";
+    private const int Words = 600;
+    private const int CharactersPerToken = 4;
+
+    private static readonly int Sockets = Setting("ROLLING_SOCKETS", 60);
+    private static readonly int Answers = Setting("ROLLING_ANSWERS", 6);
+    private static readonly TimeSpan TokenPause = TimeSpan.FromMilliseconds(250);
+    private static readonly TimeSpan LongestGap = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
+    private static readonly string Text = MarkdownDocument.OfWords(Words, seed: 3);
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task A_rolling_restart_in_the_midst_of_answers_loses_nothing_and_leaves_nobody_alone_for_long()
+    {
+        await using var world = await World.StartAsync(webs: 2, workers: 2, ("Realtime:ConnectionsPerUser", "100"));
+        var replaced = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        world.Provider.Script("scripted", request => request.Messages switch
+        {
+            [{ Role: "system" }, ..] => Script.Answer("A title"),
+            [.., { Role: "assistant", Content: var written }] => Slowly(Text[written.Length..], replaced.Task),
+            _ => Slowly(Text, replaced.Task),
+        });
+        var people = new List<(ChatBrowser Browser, Guid Conversation)>();
+        var followers = new List<Follower>();
+        for (var i = 0; i < Answers; i++)
+        {
+            var browser = new ChatBrowser(world.Front);
+            var conversation = await browser.BeginAsync(Texts.Prompt(i), model: "test/scripted");
+            people.Add((browser, conversation));
+            var page = new LivePage(browser, conversation);
+            await page.LoadAsync();
+            followers.AddRange(Enumerable.Range(0, Sockets / Answers).Select(_ => new Follower(world, browser, page.Channel, page.Position.Split(':')[0])));
+        }
+
+        var following = followers.Select(f => Task.Run(f.FollowAsync, Cancel)).ToList();
+        await Eventually.TrueAsync(() => followers.TrueForAll(f => f.Text.Length > 0), Limit);
+
+        var drains = new List<(string Role, TimeSpan Took)>();
+        foreach (var old in world.Replicas)
+        {
+            await world.AddAsync(old.Role);
+            drains.Add((old.Role, await world.RemoveAsync(old)));
+        }
+
+        Assert.All(followers, f => Assert.InRange(f.Text.Length, 1, Text.Length - 1));
+        replaced.SetResult();
+        await Task.WhenAll(following).WaitAsync(Limit, Cancel);
+
+        var gaps = followers.SelectMany(f => f.Gaps).Order().ToList();
+        output.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{followers.Count} sockets, {Answers} answers. Without a connection {gaps.Count} times: median {At(gaps, 0.5)} s, p99 {At(gaps, 0.99)} s, longest {At(gaps, 1)} s. Ends took {string.Join(", ", drains.Select(d => $"{d.Role} {d.Took.TotalSeconds:F1} s"))}."));
+        Assert.All(followers, f => Assert.Equal(Text, f.Text));
+        Assert.InRange(gaps.Count, followers.Count, int.MaxValue);
+        Assert.All(followers.SelectMany(f => f.Ends), code => Assert.Equal(Restarting, code));
+        Assert.InRange(gaps[^1], TimeSpan.Zero, LongestGap);
+        foreach (var (browser, conversation) in people)
+        {
+            // The log tells of the end before Chat has stored it.
+            var page = await browser.FinishedAsync(conversation);
+            Assert.Equal("completed", page.QuerySelector("article:last-of-type")!.GetAttribute("data-status"));
+            browser.Dispose();
+        }
+    }
+
+    /// <summary>Token by token, and the rest at once when it need not last any longer.</summary>
+    private static Script Slowly(string text, Task enough)
+    {
+        var script = Script.Stream.Role();
+        for (var i = 0; i < text.Length; i += CharactersPerToken)
+        {
+            script = script.Say(text.Substring(i, Math.Min(CharactersPerToken, text.Length - i)))
+                .Until(Task.WhenAny(enough, Task.Delay(TokenPause * (i / CharactersPerToken), TimeProvider.System, Cancel)));
+        }
+
+        return script.Finish().Usage(10, text.Length / CharactersPerToken).Done();
+    }
+
+    private static int Setting(string variable, int otherwise) =>
+        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? int.Parse(set, CultureInfo.InvariantCulture) : otherwise;
+
+    private static string At(List<TimeSpan> sorted, double share) =>
+        sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * share))].TotalSeconds.ToString("F2", CultureInfo.InvariantCulture);
+
+    /// <summary>Follows the log of an answer as programs do; when it is told to come back, it does so when it is told to.</summary>
+    private sealed class Follower(World world, ChatBrowser browser, string channel, string epoch)
+    {
+        private readonly StringBuilder _text = new();
+        private long _seq;
+        private long _ended;
+        private TimeSpan _after;
+
+        public List<TimeSpan> Gaps { get; } = [];
+
+        /// <summary>With which codes the server closed its sockets.</summary>
+        public List<string> Ends { get; } = [];
+
+        public string Text
+        {
+            get
+            {
+                lock (_text)
+                    return _text.ToString();
+            }
+        }
+
+        public async Task FollowAsync()
+        {
+            while (true)
+            {
+                await Task.Delay(_after, TimeProvider.System, Cancel);
+                await using var socket = await RealtimeClient.ConnectAsync(world.Front, await browser.RealtimeTokenAsync());
+                var (number, _, recovered) = await socket.SubscribedAsync(channel, string.Create(CultureInfo.InvariantCulture, $"{epoch}:{_seq}"), raw: true);
+                Assert.True(recovered, "The log could not be followed from where it was left.");
+                if (_ended != 0)
+                    Gaps.Add(Stopwatch.GetElapsedTime(_ended));
+                try
+                {
+                    while (true)
+                    {
+                        var message = await socket.NextAsync(_ => true);
+                        if (RealtimeClient.OpOf(message) == "bye")
+                            _after = TimeSpan.FromMilliseconds(message.GetProperty("after").GetInt32());
+                        else if (RealtimeClient.ChannelOf(message) == number && Take(RealtimeClient.Events(message)))
+                            return;
+                    }
+                }
+                catch (ChannelClosedException)
+                {
+                    _ended = Stopwatch.GetTimestamp();
+                    Ends.Add((await socket.ClosedAsync())?.ToString(CultureInfo.InvariantCulture) ?? "none");
+                }
+            }
+        }
+
+        /// <summary>Takes events; <see langword="true"/> at the answer's end.</summary>
+        private bool Take(IReadOnlyList<RealtimeEvent> events)
+        {
+            foreach (var (seq, type, data) in events)
+            {
+                Assert.Equal(_seq + 1, seq);
+                _seq = seq;
+                lock (_text)
+                {
+                    if (type == "gen.started")
+                        _text.Length = data.GetProperty("t").GetInt32();
+                    else if (type == "gen.delta")
+                        _text.Append(data.GetProperty("x").GetString());
+                }
+
+                if (type == "gen.done")
+                    return true;
+            }
+
+            return false;
+        }
+    }
+}
