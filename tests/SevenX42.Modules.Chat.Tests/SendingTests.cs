@@ -59,6 +59,31 @@ public sealed class SendingTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_send_whose_database_connection_ends_in_its_midst_is_to_be_tried_again_and_is_stored_once()
+    {
+        var conversation = await Browser.BeginAsync("Hello");
+        await Browser.FinishedAsync(conversation);
+        var id = ChatBrowser.NewId();
+        await using (await _chat.HoldAsync("LOCK TABLE chat.messages IN EXCLUSIVE MODE"))
+        {
+            var sending = Browser.PostAsync($"/conversations/{conversation}/messages", ("messageId", id.ToString()), ("text", "Again"));
+            await _chat.WaitingAsync(1);
+            Assert.Equal(1L, await _chat.ScalarAsync<long>(
+                "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"));
+
+            using var refused = await sending;
+
+            Assert.Equal(HttpStatusCode.ServiceUnavailable, refused.StatusCode);
+            Assert.NotNull(refused.Headers.RetryAfter);
+            Assert.Contains("try again in a moment", await refused.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+        }
+
+        await SendAsync(conversation, "Again", id);
+
+        Assert.Equal(["Hello", "An answer.", "Again", "An answer."], await _chat.TextsAsync(conversation));
+    }
+
+    [Fact]
     public async Task An_id_of_another_conversation_sends_the_message_where_it_was_written()
     {
         var one = await Browser.BeginAsync("Hello");

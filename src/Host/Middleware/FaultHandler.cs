@@ -1,8 +1,8 @@
 using System.Diagnostics;
 using Microsoft.AspNetCore.Antiforgery;
 using Microsoft.AspNetCore.Diagnostics;
-using Npgsql;
 using SevenX42.Http;
+using SevenX42.Persistence;
 using SevenX42.Realtime;
 
 namespace SevenX42.Host.Middleware;
@@ -13,6 +13,9 @@ internal sealed partial class FaultHandler(ILogger<FaultHandler> logger) : IExce
     private static readonly TimeSpan TryAgain = TimeSpan.FromSeconds(2);
     private static readonly Error TooLarge = new(ErrorKind.TooLarge, "too_large", "This is larger than what the server takes.");
     private static readonly Error Unreadable = Error.Invalid("bad_request", "The server could not read this request.");
+
+    private static readonly Error Busy =
+        Error.Unavailable("busy", "The server is busy right now. Nothing was lost; try again in a moment.", TryAgain);
 
     public async ValueTask<bool> TryHandleAsync(HttpContext httpContext, Exception exception, CancellationToken cancellationToken)
     {
@@ -32,9 +35,8 @@ internal sealed partial class FaultHandler(ILogger<FaultHandler> logger) : IExce
             BadHttpRequestException => Unreadable,
             _ when form is not null => Unreadable,
             // A full pool and a database that is away look alike to the person: busy now, try again.
-            NpgsqlException { IsTransient: true } or { InnerException: NpgsqlException { IsTransient: true } } or TimeoutException
-                or InvalidOperationException { InnerException: NpgsqlException } or ChannelLogUnavailableException =>
-                Error.Unavailable("busy", "The server is busy right now. Nothing was lost; try again in a moment.", TryAgain),
+            ChannelLogUnavailableException => Busy,
+            not IOException when DatabaseFaults.IsTransient(exception) => Busy,
             _ => new Error(ErrorKind.Unexpected, "unexpected", $"Something went wrong on the server. Its log has the details under {trace}."),
         };
         if (error.Kind is ErrorKind.Unexpected)

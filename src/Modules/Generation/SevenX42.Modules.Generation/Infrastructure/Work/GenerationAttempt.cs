@@ -5,6 +5,7 @@ using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Persistence;
 using SevenX42.Realtime;
 
 namespace SevenX42.Modules.Generation.Infrastructure.Work;

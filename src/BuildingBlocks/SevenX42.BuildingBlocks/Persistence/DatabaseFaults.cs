@@ -1,9 +1,10 @@
 using Microsoft.EntityFrameworkCore;
 using Npgsql;
 
-namespace SevenX42.Modules.Generation.Infrastructure.Work;
+namespace SevenX42.Persistence;
 
-internal static class DatabaseFaults
+/// <summary>What went wrong with the database, whatever it is wrapped in.</summary>
+public static class DatabaseFaults
 {
     /// <summary>Whether a fault is the database being away, restarting or busy: worth another try.</summary>
     public static bool IsTransient(Exception exception) => exception switch
@@ -14,12 +15,10 @@ internal static class DatabaseFaults
         PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "40P01" or "40001" or "53300" } => true,
         PostgresException => false,
         NpgsqlException or TimeoutException or IOException => true,
+
+        // As EF Core passes on what may pass, once or twice.
         DbUpdateException { InnerException: { } inner } => IsTransient(inner),
         InvalidOperationException { InnerException: { } inner } => IsTransient(inner),
         _ => false,
     };
-
-    /// <summary>Lets a task run on its own; its faults are its own affair.</summary>
-    public static void Forget(this Task task) => task.ContinueWith(
-        static t => _ = t.Exception, CancellationToken.None, TaskContinuationOptions.OnlyOnFaulted, TaskScheduler.Default);
 }
