@@ -40,7 +40,7 @@ check() {
   name="$(basename "$project" .csproj)"
   shift
   { echo "== $name"
-    dotnet test "$project" --no-build -nologo -v quiet --blame-hang-timeout 5m --blame-hang-dump-type none --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || touch "$results/failed"
+    dotnet test "$project" --no-build -nologo -v quiet --blame-hang-timeout 10m --blame-hang-dump-type none --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || touch "$results/failed"
   } >"$results/$name.txt" 2>&1
   # Whole, for another may be writing.
   cat "$results/$name.txt"

@@ -19,14 +19,18 @@ internal static class Checker
         var answers = stored.Messages.Where(m => m.ParentId is not null && IsOf(m, "assistant")).ToLookup(m => m.ParentId!.Value);
         var jobs = stored.Jobs.Where(j => j.Purpose == "answer").ToLookup(j => j.AnswerId);
         var views = history.Views.ToLookup(v => v.Sent);
+        var twice = stored.Messages.Where(m => IsOf(m, "user")).GroupBy(m => m.Text).Where(g => g.Count() > 1);
         return history.Wrong
-            .Concat(stored.Messages.Where(m => IsOf(m, "user")).GroupBy(m => m.Text).Where(g => g.Count() > 1).Select(g => $"{g.Key}: is stored {g.Count()} times"))
+            .Concat(twice.Select(g => $"{g.Key}: is stored {g.Count()} times"))
             .Concat(stored.Jobs.Where(j => !Stored.IsEnd(j.Status)).Select(j => $"The generation of {j.AnswerId} is {j.Status} for ever"))
-            .Concat(history.Messages.SelectMany(sent => OfMessage(sent, [.. messages[sent.Id]], [.. answers[sent.Id]]).Select(wrong => $"Prompt {sent.Prompt}: {wrong}")))
-            .Concat(history.Messages.SelectMany(sent => answers[sent.Id].SelectMany(a => OfAnswer(sent, a, [.. jobs[a.Id]], written(sent.Prompt)))
-                .Select(wrong => $"Prompt {sent.Prompt}: {wrong}")))
-            .Concat(history.Messages.SelectMany(sent => answers[sent.Id].Take(1).SelectMany(a => views[sent].SelectMany(v => OfView(v, a, stored.Html.GetValueOrDefault(a.Id))))
-                .Select(wrong => $"Prompt {sent.Prompt}: {wrong}")));
+            .Concat(history.Messages.SelectMany(sent => OfEverything(sent).Select(wrong => $"Prompt {sent.Prompt}: {wrong}")));
+
+        IEnumerable<string> OfEverything(Sent sent) =>
+        [
+            .. OfMessage(sent, [.. messages[sent.Id]], [.. answers[sent.Id]]),
+            .. answers[sent.Id].SelectMany(a => OfAnswer(sent, a, [.. jobs[a.Id]], written(sent.Prompt))),
+            .. answers[sent.Id].Take(1).SelectMany(a => views[sent].SelectMany(v => OfView(v, a, stored.Html.GetValueOrDefault(a.Id)))),
+        ];
     }
 
     private static IEnumerable<string> OfMessage(Sent sent, IReadOnlyList<StoredMessage> rows, IReadOnlyList<StoredMessage> answers)
@@ -57,8 +61,9 @@ internal static class Checker
         var gaveUp = status is "failed" or "interrupted";
         if (sent.IsPoison && !gaveUp)
             yield return $"kills whoever works on it, and is {status}";
-        if (gaveUp && jobs.Sum(j => j.Crashes) < MostCrashes)
-            yield return $"its answer is {status} after {jobs.Sum(j => j.Attempts)} attempts, of which {jobs.Sum(j => j.Crashes)} died: {string.Join(", ", jobs.Select(j => j.Error))}";
+        var (attempts, crashes) = (jobs.Sum(j => j.Attempts), jobs.Sum(j => j.Crashes));
+        if (gaveUp && crashes < MostCrashes)
+            yield return $"its answer is {status} after {attempts} attempts, of which {crashes} died: {string.Join(", ", jobs.Select(j => j.Error))}";
     }
 
     private static IEnumerable<string> OfView(View view, StoredMessage answer, string? html)
@@ -76,7 +81,8 @@ internal static class Checker
     private static string Difference(string actual, string expected)
     {
         var at = actual.Zip(expected).TakeWhile(p => p.First == p.Second).Count();
-        return $"{actual.Length} characters instead of {expected.Length}, from {at} on “{Excerpt(actual, at)}” instead of “{Excerpt(expected, at)}”";
+        return $"{actual.Length} characters instead of {expected.Length}, "
+            + $"from {at} on “{Excerpt(actual, at)}” instead of “{Excerpt(expected, at)}”";
     }
 
     private static string Excerpt(string text, int at) => text.Substring(Math.Min(at, text.Length), Math.Min(40, Math.Max(0, text.Length - at)));

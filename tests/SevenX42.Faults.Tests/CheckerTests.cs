@@ -87,7 +87,8 @@ public sealed class CheckerTests
     }
 
     [Fact]
-    public void An_answer_that_stopped_by_itself_is_caught() => Caught("nobody asked for it", [_question, _answer with { Status = "Stopped" }], [_job]);
+    public void An_answer_that_stopped_by_itself_is_caught() =>
+        Caught("nobody asked for it", [_question, _answer with { Status = "Stopped" }], [_job]);
 
     [Fact]
     public void An_answer_is_given_up_only_after_enough_attempts_have_died()
@@ -104,7 +105,10 @@ public sealed class CheckerTests
         poison.IsAcknowledged = true;
         var answer = _answer with { Id = ChatBrowser.NewId(), ParentId = poison.Id };
 
-        Caught("kills whoever works on it", [_question, _answer, _question with { Id = poison.Id, Text = "Prompt 2" }, answer], [_job, _job with { AnswerId = answer.Id }]);
+        Caught(
+            "kills whoever works on it",
+            [_question, _answer, _question with { Id = poison.Id, Text = "Prompt 2" }, answer],
+            [_job, _job with { AnswerId = answer.Id }]);
     }
 
     [Fact]

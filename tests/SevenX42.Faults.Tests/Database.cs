@@ -38,7 +38,8 @@ internal sealed class Database : IAsyncDisposable
     {
         var database = new Database();
         await database.LaunchAsync();
-        var socket = new UnixDomainSocketEndPoint(Path.Combine(new NpgsqlConnectionStringBuilder(database._server.ConnectionString).Host!, ".s.PGSQL.5432"));
+        var folder = new NpgsqlConnectionStringBuilder(database._server.ConnectionString).Host!;
+        var socket = new UnixDomainSocketEndPoint(Path.Combine(folder, ".s.PGSQL.5432"));
         database._proxy = TcpProxy.Start(() => (EndPoint)socket);
         return database;
     }
@@ -46,7 +47,8 @@ internal sealed class Database : IAsyncDisposable
     /// <summary>Ends it as a crash would, every process of it, and starts it again: it recovers from its log.</summary>
     public async Task CrashAsync()
     {
-        var id = int.Parse(File.ReadLines(Path.Combine(_directory.FullName, "postgres", "data", "postmaster.pid")).First(), CultureInfo.InvariantCulture);
+        var pid = Path.Combine(_directory.FullName, "postgres", "data", "postmaster.pid");
+        var id = int.Parse(File.ReadLines(pid).First(), CultureInfo.InvariantCulture);
         using (var process = Process.GetProcessById(id))
             process.Kill();
         await Eventually.TrueAsync(() => !Directory.Exists($"/proc/{id}"), Limit);
@@ -84,7 +86,12 @@ internal sealed class Database : IAsyncDisposable
     }
 
     private async Task LaunchAsync() => _server = await EmbeddedPostgres.StartAsync(
-        new EmbeddedPostgresOptions { Directory = Path.Combine(_directory.FullName, "postgres"), SearchFrom = Repository.HostDirectory, MaxConnections = MaxConnections },
+        new EmbeddedPostgresOptions
+        {
+            Directory = Path.Combine(_directory.FullName, "postgres"),
+            SearchFrom = Repository.HostDirectory,
+            MaxConnections = MaxConnections,
+        },
         NullLogger.Instance,
         CancellationToken.None);
 }

@@ -52,7 +52,8 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
                 await WaitAsync(TimeSpan.FromMilliseconds(random.Next(20, 300)), cancel);
             }
         }),
-        new("PostgreSQL has no connection left", async (world, random, cancel) => await world.Database.LockUpAsync(TimeSpan.FromSeconds(random.Next(3, 6)), cancel)),
+        new("PostgreSQL has no connection left", async (world, random, cancel) =>
+            await world.Database.LockUpAsync(TimeSpan.FromSeconds(random.Next(3, 6)), cancel)),
         new("people's connections go half open", async (world, random, _) => world.Proxy.Deaden(() => random.NextDouble() < 0.4)),
         new("people's connections are cut", async (world, random, _) => world.Proxy.Cut(() => random.NextDouble() < 0.7)),
         new("a web replica is replaced", async (world, _, _) =>
@@ -82,7 +83,8 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
         for (var death = 0; death < Checker.MostCrashes; death++)
         {
             Replica? victim = null;
-            await Eventually.TrueAsync(async () => chat.IsCompleted || (victim = await WorkerOfPoisonAsync(world, history, death)) is not null, Limit);
+            await Eventually.TrueAsync(
+                async () => chat.IsCompleted || (victim = await WorkerOfPoisonAsync(world, history, death)) is not null, Limit);
             if (victim is null)
                 break;
             await victim.KillAsync();
@@ -105,7 +107,11 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
         var poison = history.Messages.Where(m => m.IsPoison).Select(m => m.Id).ToArray();
         await using var connection = await world.Database.OpenAsync();
         await using var command = new NpgsqlCommand(
-            "SELECT j.worker_id FROM generation.jobs j JOIN chat.messages a ON a.id = j.answer_id WHERE a.parent_id = ANY($1) AND j.status = 'running' AND j.attempt = $2", connection)
+            """
+            SELECT j.worker_id FROM generation.jobs j JOIN chat.messages a ON a.id = j.answer_id
+            WHERE a.parent_id = ANY($1) AND j.status = 'running' AND j.attempt = $2
+            """,
+            connection)
         {
             Parameters = { new() { Value = poison }, new() { Value = deaths + 1 } },
         };
@@ -113,6 +119,7 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
         return world.Workers.SingleOrDefault(w => w.WorkerId == id);
     }
 
-    private static Task WaitAsync(TimeSpan duration, CancellationToken cancellationToken) =>
-        Task.Delay(duration, TimeProvider.System, cancellationToken).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+    // What was broken is put right, even when nobody waits for it any more.
+    private static async Task WaitAsync(TimeSpan duration, CancellationToken cancellationToken) =>
+        await Task.Delay(duration, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
 }

@@ -17,6 +17,7 @@ public sealed class FaultTests(ITestOutputHelper output)
 {
     private const double MostMemory = 700;
     private const int MostLines = 400;
+    private const StringComparison Ordinal = StringComparison.Ordinal;
 
     private static readonly TimeSpan Quiet = TimeSpan.FromSeconds(60);
     private static readonly int People = Setting("FAULTS_PEOPLE", 8);
@@ -69,7 +70,8 @@ public sealed class FaultTests(ITestOutputHelper output)
         }
 
         Assert.Empty(history.Wrong);
-        await Eventually.TrueAsync(async () => (await Stored.ReadAsync(world.Database, new Dictionary<Guid, string>())).Jobs.All(j => Stored.IsEnd(j.Status)), Quiet);
+        var nothing = new Dictionary<Guid, string>();
+        await Eventually.TrueAsync(async () => (await Stored.ReadAsync(world.Database, nothing)).Jobs.All(j => Stored.IsEnd(j.Status)), Quiet);
         var html = new Dictionary<Guid, string>();
         foreach (var person in people)
         {
@@ -79,13 +81,15 @@ public sealed class FaultTests(ITestOutputHelper output)
         }
 
         var stored = await Stored.ReadAsync(world.Database, html);
-        output.WriteLine($"{stored.Messages.Count} messages and answers are stored, {stored.Jobs.Count} generations, of which {stored.Jobs.Sum(j => j.Crashes)} attempts died.");
+        var died = stored.Jobs.Sum(j => j.Crashes);
+        Say($"{stored.Messages.Count} messages and answers are stored, {stored.Jobs.Count} generations; {died} attempts died.");
         var broken = Checker.Broken(history, stored, Texts.Answer).ToList();
         Assert.True(broken.Count == 0, string.Join('\n', broken));
         await NothingIsHeldAsync(world);
         foreach (var replica in world.Replicas)
         {
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{replica.Name}: {memory.GetValueOrDefault(replica):F0} MiB at first, {replica.MemoryInMegabytes:F0} MiB at last, {replica.OpenFiles} open files"));
+            var first = memory.GetValueOrDefault(replica);
+            Say($"{replica.Name}: {first:F0} MiB at first, {replica.MemoryInMegabytes:F0} MiB at last, {replica.OpenFiles} open files");
             Assert.InRange(replica.MemoryInMegabytes, 1, MostMemory);
         }
     }
@@ -93,37 +97,43 @@ public sealed class FaultTests(ITestOutputHelper output)
     private static int Setting(string variable, int otherwise) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? int.Parse(set, CultureInfo.InvariantCulture) : otherwise;
 
+    private void Say(FormattableString sentence) => output.WriteLine(FormattableString.Invariant(sentence));
+
     /// <summary>When everybody has gone, nothing of them is left in any process.</summary>
     private static async Task NothingIsHeldAsync(World world)
     {
         foreach (var replica in world.Webs)
         {
-            foreach (var metric in (string[])["sevenx42_realtime_connections", "sevenx42_realtime_subscriptions", "sevenx42_realtime_polls", "sevenx42_realtime_channels"])
+            foreach (var what in (string[])["connections", "subscriptions", "polls", "channels"])
             {
-                var left = -1.0;
-                await Eventually.TrueAsync(async () => (left = await World.MetricAsync(replica, metric)) == 0, Quiet, $"{replica.Name} holds {metric}");
+                await Eventually.TrueAsync(
+                    async () => await World.MetricAsync(replica, $"sevenx42_realtime_{what}") == 0, Quiet, $"{replica.Name} holds no {what}");
             }
         }
 
         foreach (var replica in world.Workers)
-            await Eventually.TrueAsync(async () => await World.MetricAsync(replica, "sevenx42_generation_running") == 0, Quiet, $"{replica.Name} runs something");
+        {
+            await Eventually.TrueAsync(
+                async () => await World.MetricAsync(replica, "sevenx42_generation_running") == 0, Quiet, $"{replica.Name} runs nothing");
+        }
     }
 
     private void Report(History history, List<(string Name, long Began, long Over)> faults, TimeSpan took, World world)
     {
-        output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{took.TotalMinutes:F1} minutes, {People} people, {history.Messages.Count} messages, {history.Messages.Sum(m => m.Unknown)} tries of unknown outcome, {history.Views.Count} answers watched."));
+        Say($"{took.TotalMinutes:F1} minutes, {People} people, {history.Messages.Count} messages, {history.Views.Count} answers watched.");
         output.WriteLine(history.Summary());
         foreach (var wrong in history.Wrong)
             output.WriteLine(wrong);
         var gaps = history.Gaps.ToList();
         foreach (var group in faults.GroupBy(f => f.Name).OrderBy(g => g.Key, StringComparer.Ordinal))
         {
-            var longest = group.Max(f => gaps.Where(g => g.Began <= f.Over && g.Began + (g.Length.TotalSeconds * Stopwatch.Frequency) >= f.Began).Select(g => g.Length).DefaultIfEmpty().Max());
-            output.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{group.Key}: {group.Count()} times, {group.Average(f => Stopwatch.GetElapsedTime(f.Began, f.Over).TotalSeconds):F1} s; the longest anybody saw nothing: {longest.TotalSeconds:F1} s"));
+            var longest = gaps.Where(g => group.Any(f => g.Overlaps(f.Began, f.Over))).Select(g => g.Length).DefaultIfEmpty().Max();
+            var average = group.Average(f => Stopwatch.GetElapsedTime(f.Began, f.Over).TotalSeconds);
+            Say($"{group.Key}: {group.Count()} times, {average:F1} s; the longest anybody saw nothing: {longest.TotalSeconds:F1} s");
         }
 
         // Nobody should meet a fault that was not thought of, whatever fails around.
-        foreach (var line in world.Said(l => l.Contains("crit:", StringComparison.Ordinal) || l.Contains("Unhandled fault", StringComparison.Ordinal), lines: 40).Take(MostLines))
+        foreach (var line in world.Said(l => l.Contains("crit:", Ordinal) || l.Contains("Unhandled fault", Ordinal), lines: 40).Take(MostLines))
             output.WriteLine(line);
     }
 }

@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Diagnostics;
 using System.Globalization;
 
 namespace SevenX42.Faults.Tests;
@@ -33,7 +34,11 @@ internal sealed record Sent(Guid Id, Guid ConversationId, int Prompt)
 internal sealed record View(Sent Sent, string Html, string? Streamed, string Status);
 
 /// <summary>A time without a word for somebody who watched an answer.</summary>
-internal sealed record Gap(long Began, TimeSpan Length);
+internal sealed record Gap(long Began, TimeSpan Length)
+{
+    /// <summary>Whether some of it was between two timestamps.</summary>
+    public bool Overlaps(long from, long to) => Began <= to && Began + (Length.TotalSeconds * Stopwatch.Frequency) >= from;
+}
 
 /// <summary>What happened in a run, as those outside saw it.</summary>
 internal sealed class History

@@ -16,7 +16,8 @@ internal sealed class LogTab(World world, History history, ChatBrowser browser, 
         {
             try
             {
-                await using var socket = await RealtimeClient.ConnectAsync(world.Front, await browser.RealtimeTokenAsync(), patience: Patience.OfSockets);
+                var token = await browser.RealtimeTokenAsync();
+                await using var socket = await RealtimeClient.ConnectAsync(world.Front, token, patience: Patience.OfSockets);
                 await FollowAsync(socket, over);
                 socket.Abort();
             }
@@ -29,7 +30,8 @@ internal sealed class LogTab(World world, History history, ChatBrowser browser, 
 
     private async Task FollowAsync(RealtimeClient socket, CancellationToken over)
     {
-        var id = await socket.SubscribeAsync($"conversation/{conversationId:D}", _epoch.Length > 0 ? string.Create(CultureInfo.InvariantCulture, $"{_epoch}:{_seq}") : null, raw: true);
+        var position = _epoch.Length > 0 ? string.Create(CultureInfo.InvariantCulture, $"{_epoch}:{_seq}") : null;
+        var id = await socket.SubscribeAsync($"conversation/{conversationId:D}", position, raw: true);
         while (!over.IsCancellationRequested)
         {
             var message = await socket.NextAsync(_ => true);

@@ -89,12 +89,17 @@ internal sealed class Participant(World world, History history, int seed) : IDis
         history.Count("sends");
         try
         {
-            using var response = await _browser.PostAsync(path, ("messageId", sent.Id.ToString()), ("text", Texts.Prompt(sent.Prompt)), ("model", sent.IsPoison ? "poison/scripted" : "test/scripted"));
+            var model = sent.IsPoison ? "poison/scripted" : "test/scripted";
+            using var response = await _browser.PostAsync(
+                path, ("messageId", sent.Id.ToString()), ("text", Texts.Prompt(sent.Prompt)), ("model", model));
             if (response.StatusCode is HttpStatusCode.OK)
                 return true;
             history.Count($"sends answered with {(int)response.StatusCode}");
             if (!Patience.Covers(response.StatusCode))
-                throw new InvalidOperationException($"Prompt {sent.Prompt}: a send was answered with {response.StatusCode}: {await response.Content.ReadAsStringAsync()}");
+            {
+                throw new InvalidOperationException(
+                    $"Prompt {sent.Prompt}: a send was answered with {response.StatusCode}: {await response.Content.ReadAsStringAsync()}");
+            }
         }
         catch (Exception e) when (Patience.Covers(e))
         {
@@ -108,9 +113,11 @@ internal sealed class Participant(World world, History history, int seed) : IDis
     private async Task WatchAsync(Sent sent, int number)
     {
         int? stopAt = _random.NextDouble() < Stops ? _random.Next(0, Texts.Longest) : null;
-        var tabs = new List<Task> { new Tab(world, history, _browser, sent.ConversationId, new Random(_random.Next())).WatchAsync(sent, number, stopAt) };
+        var tabs = new List<Task> { OpenTab().WatchAsync(sent, number, stopAt) };
         if (_random.NextDouble() < TwoTabs)
-            tabs.Add(new Tab(world, history, _browser, sent.ConversationId, new Random(_random.Next())).WatchAsync(sent, number, stopAt: null));
+            tabs.Add(OpenTab().WatchAsync(sent, number, stopAt: null));
         await Task.WhenAll(tabs);
+
+        Tab OpenTab() => new(world, history, _browser, sent.ConversationId, new Random(_random.Next()));
     }
 }

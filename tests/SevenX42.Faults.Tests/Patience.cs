@@ -25,5 +25,6 @@ internal static class Patience
 
     /// <summary>Whether a refusal says that it may be tried again. A plain error (500) does not.</summary>
     public static bool Covers(HttpStatusCode status) =>
-        status is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout;
+        status is HttpStatusCode.ServiceUnavailable or HttpStatusCode.TooManyRequests
+            or HttpStatusCode.BadGateway or HttpStatusCode.GatewayTimeout;
 }

@@ -49,7 +49,8 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             people.Add((browser, conversation));
             var page = new LivePage(browser, conversation);
             await page.LoadAsync();
-            followers.AddRange(Enumerable.Range(0, Sockets / Answers).Select(_ => new Follower(world, browser, page.Channel, page.Position.Split(':')[0])));
+            var epoch = page.Position.Split(':')[0];
+            followers.AddRange(Enumerable.Range(0, Sockets / Answers).Select(_ => new Follower(world, browser, page.Channel, epoch)));
         }
 
         var following = followers.Select(f => Task.Run(f.FollowAsync, Cancel)).ToList();
@@ -67,9 +68,9 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
         await Task.WhenAll(following).WaitAsync(Limit, Cancel);
 
         var gaps = followers.SelectMany(f => f.Gaps).Order().ToList();
-        output.WriteLine(string.Create(
-            CultureInfo.InvariantCulture,
-            $"{followers.Count} sockets, {Answers} answers. Without a connection {gaps.Count} times: median {At(gaps, 0.5)} s, p99 {At(gaps, 0.99)} s, longest {At(gaps, 1)} s. Ends took {string.Join(", ", drains.Select(d => $"{d.Role} {d.Took.TotalSeconds:F1} s"))}."));
+        output.WriteLine(FormattableString.Invariant($"{followers.Count} sockets, {Answers} answers. Without a connection {gaps.Count} times: ")
+            + $"median {At(gaps, 0.5)} s, p99 {At(gaps, 0.99)} s, longest {At(gaps, 1)} s. "
+            + $"Ends took {string.Join(", ", drains.Select(d => FormattableString.Invariant($"{d.Role} {d.Took.TotalSeconds:F1} s")))}.");
         Assert.All(followers, f => Assert.Equal(Text, f.Text));
         Assert.InRange(gaps.Count, followers.Count, int.MaxValue);
         Assert.All(followers.SelectMany(f => f.Ends), code => Assert.Equal(Restarting, code));
@@ -130,7 +131,8 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             {
                 await Task.Delay(_after, TimeProvider.System, Cancel);
                 await using var socket = await RealtimeClient.ConnectAsync(world.Front, await browser.RealtimeTokenAsync());
-                var (number, _, recovered) = await socket.SubscribedAsync(channel, string.Create(CultureInfo.InvariantCulture, $"{epoch}:{_seq}"), raw: true);
+                var position = string.Create(CultureInfo.InvariantCulture, $"{epoch}:{_seq}");
+                var (number, _, recovered) = await socket.SubscribedAsync(channel, position, raw: true);
                 Assert.True(recovered, "The log could not be followed from where it was left.");
                 if (_ended != 0)
                     Gaps.Add(Stopwatch.GetElapsedTime(_ended));

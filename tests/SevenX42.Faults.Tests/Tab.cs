@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Globalization;
 using SevenX42.Testing;
 
 namespace SevenX42.Faults.Tests;
@@ -24,7 +23,8 @@ internal sealed class Tab(World world, History history, ChatBrowser browser, Gui
         {
             if (Stopwatch.GetElapsedTime(started) > Limit)
             {
-                history.Wrong.Add($"Prompt {sent.Prompt}: no end of its answer was seen in {Limit.TotalSeconds} s; at {_page.Position}, {_page.AnswerOf(number)?.Status ?? "not shown"}");
+                var status = _page.AnswerOf(number)?.Status ?? "not shown";
+                history.Wrong.Add($"Prompt {sent.Prompt}: no end of its answer was seen in {Limit.TotalSeconds} s; at {_page.Position}, {status}");
                 return;
             }
 
@@ -70,6 +70,6 @@ internal sealed class Tab(World world, History history, ChatBrowser browser, Gui
         history.Count("stops");
         using var response = await browser.PostAsync($"/conversations/{conversationId:D}/answers/{answerId}/stop");
         if (!response.IsSuccessStatusCode && !Patience.Covers(response.StatusCode))
-            history.Wrong.Add(string.Create(CultureInfo.InvariantCulture, $"Prompt {sent.Prompt}: a stop was answered with {(int)response.StatusCode}"));
+            history.Wrong.Add($"Prompt {sent.Prompt}: a stop was answered with {response.StatusCode}");
     }
 }

@@ -13,7 +13,8 @@ internal static class Texts
     private const int FewestWords = 60;
     private const int WordsMore = 15;
     private static readonly TimeSpan TokenPause = TimeSpan.FromMilliseconds(20);
-    private static readonly string[] All = [.. Enumerable.Range(0, Documents).Select(seed => MarkdownDocument.OfWords(FewestWords + (seed * WordsMore), seed))];
+    private static readonly string[] All =
+        [.. Enumerable.Range(0, Documents).Select(seed => MarkdownDocument.OfWords(FewestWords + (seed * WordsMore), seed))];
 
     public static string Prompt(int number) => string.Create(CultureInfo.InvariantCulture, $"Prompt {number}");
 

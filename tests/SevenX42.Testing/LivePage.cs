@@ -91,6 +91,8 @@ public sealed class LivePage(ChatBrowser browser, Guid conversation)
         {
             case var _ when StreamedBlocks.Takes(type) && _answers.TryGetValue(data[0].GetInt32(), out var answer):
                 answer.IsStreamed |= type == "begin";
+                // Where the store was faster than the log, an end that was fetched is written once more.
+                answer.IsRunning = true;
                 answer.Blocks.Take(type, data);
                 break;
             case "think" when _answers.TryGetValue(data[0].GetInt32(), out var answer):
@@ -103,6 +105,7 @@ public sealed class LivePage(ChatBrowser browser, Guid conversation)
                 break;
             case "done" when _answers.TryGetValue(data.GetProperty("n").GetInt32(), out var answer):
                 answer.Status = data.GetProperty("st").GetString()!;
+                answer.IsRunning &= !answer.IsEndFetched;
                 if (answer.IsStreamed)
                     answer.Streamed = answer.Html;
                 break;
@@ -127,6 +130,7 @@ public sealed class LivePage(ChatBrowser browser, Guid conversation)
         {
             Status = article.GetAttribute("data-status")!,
             IsRunning = article.GetAttribute("aria-busy") == "true",
+            IsEndFetched = article.GetAttribute("aria-busy") != "true",
             Reasoning = article.QuerySelector("[data-think]")?.TextContent ?? "",
             Streamed = _answers.GetValueOrDefault(number)?.Streamed,
         };
@@ -156,8 +160,11 @@ public sealed class LivePage(ChatBrowser browser, Guid conversation)
         /// <summary>Whether a stream has begun since it was fetched: without one, it comes in the steps in which it is fetched.</summary>
         internal bool IsStreamed { get; set; }
 
-        /// <summary>Whether the page, as it was fetched last, says that it is being written.</summary>
-        public bool IsRunning { get; init; }
+        /// <summary>Whether it was fetched from the store after its end.</summary>
+        internal bool IsEndFetched { get; init; }
+
+        /// <summary>Whether it is being written, or its end is still to be fetched.</summary>
+        public bool IsRunning { get; internal set; }
 
         /// <summary>What deltas alone had made of it when its end came; null when the end was not heard of but fetched.</summary>
         public string? Streamed { get; internal set; }

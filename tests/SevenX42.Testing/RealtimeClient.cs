@@ -110,7 +110,7 @@ public sealed class RealtimeClient : IAsyncDisposable
     {
         var (client, status) = await TryConnectAsync(server, token, http2: http2);
         if (client is null)
-            throw new InvalidOperationException($"The server refused the socket with {status}.");
+            throw new HttpRequestException($"The server refused the socket with {status}.", inner: null, status);
         client._patience = patience ?? Limit;
         try
         {

@@ -114,7 +114,8 @@ public sealed class TcpProxy : IAsyncDisposable
             var target = _target();
             if (target is not null)
             {
-                var server = new Socket(target.AddressFamily, SocketType.Stream, target is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp);
+                var protocol = target is UnixDomainSocketEndPoint ? ProtocolType.Unspecified : ProtocolType.Tcp;
+                var server = new Socket(target.AddressFamily, SocketType.Stream, protocol);
                 try
                 {
                     await server.ConnectAsync(target, _stop.Token);
@@ -171,7 +172,8 @@ public sealed class TcpProxy : IAsyncDisposable
                 using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _cut.Token);
                 Task[] directions =
                 [
-                    PumpAsync(client.Client, server, bytes => !IsDead && Hear(bytes), end.Token), PumpAsync(server, client.Client, _ => !IsSilent && !IsDead, end.Token),
+                    PumpAsync(client.Client, server, bytes => !IsDead && Hear(bytes), end.Token),
+                    PumpAsync(server, client.Client, _ => !IsSilent && !IsDead, end.Token),
                 ];
                 await Task.WhenAny(directions);
                 // Nobody hears of the other's end where nothing comes through.
