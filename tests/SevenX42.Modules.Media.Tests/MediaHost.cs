@@ -132,6 +132,15 @@ internal static class Uploads
         return client.PostAsync("/media/assets", new MultipartFormDataContent { { file, "file", fileName } }, TestContext.Current.CancellationToken);
     }
 
+    /// <summary>A text that no other test has.</summary>
+    public static byte[] NewText(int bytes = 100)
+    {
+        var content = new byte[bytes];
+        for (var i = 0; i < bytes; i++)
+            content[i] = (byte)Random.Shared.Next('a', 'z' + 1);
+        return content;
+    }
+
     /// <summary>A PNG that no other test has.</summary>
     public static byte[] NewPng(int bytes = 100)
     {

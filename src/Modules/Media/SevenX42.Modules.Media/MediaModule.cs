@@ -39,7 +39,11 @@ public sealed class MediaModule : IModule
             })
             .ValidateDataAnnotations()
             .ValidateOnStart();
-        services.AddSingleton<IBlobStore, FileBlobStore>();
+        services.AddSingleton<IValidateOptions<MediaOptions>, S3OptionsValidator>();
+        services.AddSingleton<IncomingFiles>();
+        services.AddSingleton<IBlobStore>(static provider => provider.GetRequiredService<IOptions<MediaOptions>>().Value.S3.IsChosen
+            ? ActivatorUtilities.CreateInstance<S3BlobStore>(provider)
+            : ActivatorUtilities.CreateInstance<FileBlobStore>(provider));
         services.AddScoped<UnreferencedBlobs>();
         services.AddSingleton<BlobSweeper>();
         services.AddHostedService(static provider => provider.GetRequiredService<BlobSweeper>());

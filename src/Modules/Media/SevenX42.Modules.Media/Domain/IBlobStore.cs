@@ -1,3 +1,6 @@
+using System.Buffers;
+using System.Security.Cryptography;
+
 namespace SevenX42.Modules.Media.Domain;
 
 /// <summary>
@@ -40,10 +43,31 @@ internal interface IBlobUpload : IAsyncDisposable
     /// <exception cref="BlobStoreException">The store can't be written; the blob is void.</exception>
     Task<string> CompleteAsync(CancellationToken cancellationToken);
 
+    /// <summary>What was written, once it is complete and before it is published.</summary>
+    /// <exception cref="BlobStoreException">The store can't be read.</exception>
+    Stream Read();
+
     /// <summary>Puts the blob under its hash, whole or not at all. The same content may stand there already.</summary>
     /// <exception cref="BlobStoreException">The store can't be written; the blob is void.</exception>
     Task PublishAsync(CancellationToken cancellationToken);
 }
 
-/// <summary>The blob store can't do its work now: the disk is full, read-only or gone.</summary>
+/// <summary>What a blob is known by.</summary>
+internal static class BlobHash
+{
+    public const int Length = SHA256.HashSizeInBytes * 2;
+
+    private static readonly SearchValues<char> HexDigits = SearchValues.Create("0123456789abcdef");
+
+    public static bool Is(string hash) => hash.Length == Length && !hash.AsSpan().ContainsAnyExcept(HexDigits);
+
+    /// <exception cref="ArgumentException">It is none, and must become no path and no key.</exception>
+    public static void Check(string hash)
+    {
+        if (!Is(hash))
+            throw new ArgumentException("Not a SHA-256 in lower-case hexadecimal.", nameof(hash));
+    }
+}
+
+/// <summary>The blob store can't do its work now: the disk is full, read-only or gone, or the object store does not answer.</summary>
 internal sealed class BlobStoreException(string message, Exception innerException) : Exception(message, innerException);
