@@ -22,10 +22,12 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var path = (await client.UploadAsync(Uploads.NewPng())).Headers.Location;
+        var path = (await client.UploadAsync(Uploads.NewText())).Headers.Location;
         Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(path, Cancellation)).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync(path, Cancellation)).StatusCode);
         Assert.Equal(HttpStatusCode.NotFound, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        Assert.Equal(0, await host.BytesOfAsync(Ann));
+        await host.PurgeAsync();
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
     }
 
@@ -34,7 +36,7 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        using var request = new HttpRequestMessage(HttpMethod.Post, (await client.UploadAsync(Uploads.NewPng())).Headers.Location + "/delete");
+        using var request = new HttpRequestMessage(HttpMethod.Post, (await client.UploadAsync(Uploads.NewText())).Headers.Location + "/delete");
         request.Headers.Accept.ParseAdd("text/html");
         using var handler = new HttpClientHandler { AllowAutoRedirect = false };
         using var browser = new HttpClient(handler) { BaseAddress = client.BaseAddress };
@@ -42,6 +44,7 @@ public sealed class DeletionTests(PostgresServer postgres)
         using var response = await browser.SendAsync(request, Cancellation);
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
         Assert.Equal("/", response.Headers.Location?.OriginalString);
+        await host.PurgeAsync();
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
     }
 
@@ -51,13 +54,16 @@ public sealed class DeletionTests(PostgresServer postgres)
         await using var host = await MediaHost.StartAsync(postgres);
         using var ann = host.ClientOf(Ann);
         using var bob = host.ClientOf(Bob);
-        var content = Uploads.NewPng();
+        var content = Uploads.NewText();
         var anns = (await ann.UploadAsync(content)).Headers.Location;
         var bobs = (await bob.UploadAsync(content)).Headers.Location;
         Assert.Single(host.Files());
         await ann.DeleteAsync(anns, Cancellation);
+        await host.PurgeAsync();
         Assert.Equal(content, await bob.GetByteArrayAsync(bobs, Cancellation));
         await bob.DeleteAsync(bobs, Cancellation);
+        Assert.Single(host.Files());
+        await host.PurgeAsync();
         Assert.Empty(host.Files());
     }
 
@@ -69,9 +75,10 @@ public sealed class DeletionTests(PostgresServer postgres)
         using var bob = host.ClientOf(Bob);
         for (var round = 0; round < 25; round++)
         {
-            var content = Uploads.NewPng();
+            var content = Uploads.NewText();
             var anns = (await ann.UploadAsync(content)).Headers.Location;
-            var deletion = ann.DeleteAsync(anns, Cancellation);
+            await ann.DeleteAsync(anns, Cancellation);
+            var deletion = host.PurgeAsync();
             var upload = bob.UploadAsync(content);
             var sweep = host.Services.GetRequiredService<BlobSweeper>().SweepAsync(Cancellation);
             await Task.WhenAll(deletion, upload, sweep);
@@ -84,10 +91,10 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        await client.UploadAsync(Uploads.NewPng(100));
+        await client.UploadAsync(Uploads.NewText(100));
         for (var round = 0; round < 10; round++)
         {
-            var path = (await client.UploadAsync(Uploads.NewPng(100))).Headers.Location;
+            var path = (await client.UploadAsync(Uploads.NewText(100))).Headers.Location;
             var responses = await Task.WhenAll(Enumerable.Range(0, 4).Select(_ => client.DeleteAsync(path, Cancellation)));
             Assert.Equal(1, responses.Count(r => r.StatusCode == HttpStatusCode.NoContent));
             Assert.Equal(3, responses.Count(r => r.StatusCode == HttpStatusCode.NotFound));
@@ -101,9 +108,9 @@ public sealed class DeletionTests(PostgresServer postgres)
         await using var host = await MediaHost.StartAsync(postgres);
         using var ann = host.ClientOf(Ann);
         using var bob = host.ClientOf(Bob);
-        var shared = Uploads.NewPng();
+        var shared = Uploads.NewText();
         await ann.UploadAsync(shared);
-        await ann.UploadAsync(Uploads.NewPng());
+        await ann.UploadAsync(Uploads.NewText());
         var bobs = (await bob.UploadAsync(shared)).Headers.Location;
         // Through an outbox, as it comes from the module that knows users.
         await host.QueryAsync(context =>
@@ -121,10 +128,10 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        using var content = new PausedContent(Uploads.NewPng());
+        using var content = new PausedContent(Uploads.NewText());
         var upload = client.PostAsync("/media/assets", content, Cancellation);
         await Eventually.TrueAsync(() => host.Files().Count == 1);
-        await DeliverAsync(host, new UserDeleted(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), Ann));
+        await host.DeliverAsync<UserDeletedHandler, UserDeleted>(new UserDeleted(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), Ann));
         content.GoOn();
         Assert.False((await upload).IsSuccessStatusCode);
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
@@ -135,10 +142,10 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        await client.UploadAsync(Uploads.NewPng());
+        await client.UploadAsync(Uploads.NewText());
         var deleted = new UserDeleted(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), Ann);
-        await DeliverAsync(host, deleted);
-        await DeliverAsync(host, deleted);
+        await host.DeliverAsync<UserDeletedHandler, UserDeleted>(deleted);
+        await host.DeliverAsync<UserDeletedHandler, UserDeleted>(deleted);
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
     }
 
@@ -147,10 +154,10 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres, ("Media:SweepAge", "01:00:00"));
         using var client = host.ClientOf(Ann);
-        var kept = Uploads.NewPng();
+        var kept = Uploads.NewText();
         var path = (await client.UploadAsync(kept)).Headers.Location;
-        await client.UploadAsync(Uploads.NewPng());
-        await client.UploadAsync(Uploads.NewPng());
+        await client.UploadAsync(Uploads.NewText());
+        await client.UploadAsync(Uploads.NewText());
         var keptFile = host.Files().Single(f => File.ReadAllBytes(Path.Combine(host.Directory, f)).AsSpan().SequenceEqual(kept));
         var orphans = host.Files().Where(f => f != keptFile).ToList();
         // As after a crash between the commit that deleted the rows and the deletion of their files.
@@ -164,11 +171,5 @@ public sealed class DeletionTests(PostgresServer postgres)
 
         Assert.Equal(new[] { keptFile, orphans[1] }.Order(), host.Files());
         Assert.Equal(kept, await client.GetByteArrayAsync(path, Cancellation));
-    }
-
-    private static async Task DeliverAsync(MediaHost host, UserDeleted deleted)
-    {
-        await using var scope = host.Services.CreateAsyncScope();
-        await scope.ServiceProvider.GetRequiredService<UserDeletedHandler>().HandleAsync(deleted, Cancellation);
     }
 }

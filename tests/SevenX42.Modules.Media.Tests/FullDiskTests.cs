@@ -1,5 +1,6 @@
 using System.Net;
 using System.Runtime.InteropServices;
+using NetVips;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Media.Tests;
@@ -20,7 +21,24 @@ public sealed class FullDiskTests(PostgresServer postgres)
             return;
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var content = Uploads.NewPng(400_000);
+        var content = Uploads.NewText(400_000);
+        using (FileSizeLimit.Set(150_000))
+            Assert.Equal("storage_unavailable", await UploadAssetTests.RefusedAsync(client.UploadAsync(content), HttpStatusCode.ServiceUnavailable));
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+        Assert.Equal(HttpStatusCode.Created, (await client.UploadAsync(content)).StatusCode);
+    }
+
+    [Fact]
+    public async Task A_disk_that_is_full_when_a_picture_is_made_anew_is_said_so_and_leaves_nothing()
+    {
+        if (!OperatingSystem.IsLinux())
+            return;
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        // It comes in small, and is larger in the quality that pictures are stored in.
+        using var noise = Image.Gaussnoise(700, 700, sigma: 60, mean: 128);
+        var content = noise.Cast(Enums.BandFormat.Uchar).JpegsaveBuffer(q: 10);
+        Assert.InRange(content.Length, 0, 140_000);
         using (FileSizeLimit.Set(150_000))
             Assert.Equal("storage_unavailable", await UploadAssetTests.RefusedAsync(client.UploadAsync(content), HttpStatusCode.ServiceUnavailable));
         await UploadAssetTests.AssertNothingIsLeftAsync(host);

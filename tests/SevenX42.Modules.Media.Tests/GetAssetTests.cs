@@ -1,7 +1,10 @@
 using System.Net;
 using System.Net.Http.Headers;
+using System.Net.Http.Json;
+using System.Security.Cryptography;
 using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Media;
+using SevenX42.Modules.Media.Tests.Images;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Media.Tests;
@@ -32,26 +35,48 @@ public sealed class GetAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var path = (await client.UploadAsync(Uploads.NewPng(), "../Grüße.png")).Headers.Location;
+        var path = (await client.UploadAsync(Pictures.Jpeg(), "../Grüße.png")).Headers.Location;
         using var response = await client.GetAsync(path, Cancellation);
-        Assert.Equal("image/png", response.Content.Headers.ContentType?.ToString());
+        Assert.Equal("image/jpeg", response.Content.Headers.ContentType?.ToString());
         Assert.Equal("inline", response.Content.Headers.ContentDisposition?.DispositionType);
-        Assert.Equal("Grüße.png", response.Content.Headers.ContentDisposition?.FileNameStar);
+        Assert.Equal("Grüße.jpg", response.Content.Headers.ContentDisposition?.FileNameStar);
     }
 
     [Fact]
-    public async Task A_file_is_cached_privately_and_for_ever_under_its_contents_hash()
+    public async Task Every_size_of_a_picture_is_cached_privately_and_for_ever_under_its_contents_hash()
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var path = (await client.UploadAsync(Uploads.NewPng())).Headers.Location;
-        using var first = await client.GetAsync(path, Cancellation);
-        Assert.True(first.Headers.CacheControl is { Private: true, Public: false, MaxAge.TotalDays: >= 365 });
-        Assert.Contains("immutable", first.Headers.CacheControl.ToString(), StringComparison.Ordinal);
-        using var again = new HttpRequestMessage(HttpMethod.Get, path);
-        again.Headers.IfNoneMatch.Add(first.Headers.ETag!);
-        using var second = await client.SendAsync(again, Cancellation);
-        Assert.Equal(HttpStatusCode.NotModified, second.StatusCode);
+        var asset = (await (await client.UploadAsync(Pictures.Png(700, 20))).Content.ReadFromJsonAsync<AssetInfo>(Cancellation))!;
+        var urls = asset.Picture!.SourceSet.Split(", ").Select(s => s.Split(' ')[0]).Append(asset.Picture.Source).ToList();
+        Assert.Equal(4, urls.Count);
+        foreach (var url in urls)
+        {
+            using var first = await client.GetAsync(url, Cancellation);
+            Assert.True(first.Headers.CacheControl is { Private: true, Public: false, MaxAge.TotalDays: >= 365 }, url);
+            Assert.Contains("immutable", first.Headers.CacheControl.ToString(), StringComparison.Ordinal);
+            Assert.False(first.Headers.ETag!.IsWeak);
+            using var again = new HttpRequestMessage(HttpMethod.Get, url) { Headers = { IfNoneMatch = { first.Headers.ETag } } };
+            using var second = await client.SendAsync(again, Cancellation);
+            Assert.Equal(HttpStatusCode.NotModified, second.StatusCode);
+        }
+
+        // What an address does not name may be another content one day.
+        foreach (var url in (string[])[asset.Path, asset.Path + "?w=320", asset.Path + "?v=0123456789abcdef", asset.Path + "?w=320&v=" + asset.ContentHash[..16]])
+        {
+            using var asked = await client.GetAsync(url, Cancellation);
+            Assert.Equal("no-cache, private", asked.Headers.CacheControl?.ToString());
+        }
+    }
+
+    [Fact]
+    public async Task A_size_that_there_is_not_is_the_whole_picture()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var asset = (await (await client.UploadAsync(Pictures.Png(400, 20))).Content.ReadFromJsonAsync<AssetInfo>(Cancellation))!;
+        foreach (var width in (int[])[640, 1, -1, 100_000])
+            Assert.Equal(asset.ContentHash, Convert.ToHexStringLower(SHA256.HashData(await client.GetByteArrayAsync($"{asset.Path}?w={width}", Cancellation))));
     }
 
     [Theory]
@@ -62,7 +87,7 @@ public sealed class GetAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var content = Uploads.NewPng(100);
+        var content = Uploads.NewText(100);
         using var request = new HttpRequestMessage(HttpMethod.Get, (await client.UploadAsync(content)).Headers.Location);
         request.Headers.Range = new RangeHeaderValue(from, to);
         using var response = await client.SendAsync(request, Cancellation);
@@ -76,7 +101,7 @@ public sealed class GetAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        using var request = new HttpRequestMessage(HttpMethod.Head, (await client.UploadAsync(Uploads.NewPng(100))).Headers.Location);
+        using var request = new HttpRequestMessage(HttpMethod.Head, (await client.UploadAsync(Uploads.NewText(100))).Headers.Location);
         using var response = await client.SendAsync(request, Cancellation);
         Assert.Equal(HttpStatusCode.OK, response.StatusCode);
         Assert.Equal(100, response.Content.Headers.ContentLength);
@@ -88,7 +113,7 @@ public sealed class GetAssetTests(PostgresServer postgres)
         await using var host = await MediaHost.StartAsync(postgres);
         using var ann = host.ClientOf(Ann);
         using var bob = host.ClientOf(Bob);
-        var path = (await ann.UploadAsync(Uploads.NewPng())).Headers.Location!.OriginalString;
+        var path = (await ann.UploadAsync(Uploads.NewText())).Headers.Location!.OriginalString;
         var nothing = $"/media/assets/{Guid.CreateVersion7(TimeProvider.System.GetUtcNow())}";
         Assert.Equal(await BodyAsync(bob.GetAsync(nothing, Cancellation)), await BodyAsync(bob.GetAsync(path, Cancellation)));
         Assert.Equal(await BodyAsync(bob.DeleteAsync(nothing, Cancellation)), await BodyAsync(bob.DeleteAsync(path, Cancellation)));
@@ -113,7 +138,7 @@ public sealed class GetAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var path = (await client.UploadAsync(Uploads.NewPng())).Headers.Location;
+        var path = (await client.UploadAsync(Uploads.NewText())).Headers.Location;
         File.Delete(Path.Combine(host.Directory, host.Files().Single()));
         Assert.Equal("storage_unavailable", await UploadAssetTests.RefusedAsync(client.GetAsync(path, Cancellation), HttpStatusCode.ServiceUnavailable));
     }
@@ -123,7 +148,7 @@ public sealed class GetAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var path = (await client.UploadAsync(Uploads.NewPng())).Headers.Location!.OriginalString;
+        var path = (await client.UploadAsync(Uploads.NewText())).Headers.Location!.OriginalString;
         var id = Guid.Parse(path.Split('/')[^1]);
         await using var scope = host.Services.CreateAsyncScope();
         var media = scope.ServiceProvider.GetRequiredService<IMediaApi>();

@@ -10,6 +10,7 @@ using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using SevenX42.Http;
+using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Persistence;
 using SevenX42.Testing;
@@ -88,6 +89,23 @@ internal sealed class MediaHost : IAsyncDisposable
         return await query(scope.ServiceProvider.GetRequiredService<MediaDbContext>());
     }
 
+    /// <summary>Purges what was deleted, as if its time to be restored were over.</summary>
+    public async Task PurgeAsync()
+    {
+        await using var scope = Services.CreateAsyncScope();
+        await AssetPurge.PurgeAsync(
+            scope.ServiceProvider, TimeProvider.System.GetUtcNow() + AssetPurge.Grace + TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+    }
+
+    /// <summary>Delivers an event as the outbox of the module does that raised it.</summary>
+    public async Task DeliverAsync<THandler, TEvent>(TEvent integrationEvent)
+        where THandler : IIntegrationEventHandler<TEvent>
+        where TEvent : IIntegrationEvent
+    {
+        await using var scope = Services.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<THandler>().HandleAsync(integrationEvent, TestContext.Current.CancellationToken);
+    }
+
     public Task<int> CountAssetsAsync() => QueryAsync(context => context.Assets.CountAsync());
 
     public Task<long> BytesOfAsync(Guid user) =>
@@ -123,8 +141,6 @@ internal sealed class HeaderAuthentication(IOptionsMonitor<AuthenticationSchemeO
 /// <summary>Uploads as a browser makes them.</summary>
 internal static class Uploads
 {
-    public static readonly byte[] Png = [0x89, .. "PNG\r\n"u8, 0x1A, 0x0A, .. "pixels"u8];
-
     public static Task<HttpResponseMessage> UploadAsync(this HttpClient client, byte[] content, string fileName = "picture.png", string claimedType = "image/png")
     {
         var file = new ByteArrayContent(content);
@@ -138,15 +154,6 @@ internal static class Uploads
         var content = new byte[bytes];
         for (var i = 0; i < bytes; i++)
             content[i] = (byte)Random.Shared.Next('a', 'z' + 1);
-        return content;
-    }
-
-    /// <summary>A PNG that no other test has.</summary>
-    public static byte[] NewPng(int bytes = 100)
-    {
-        var content = new byte[bytes];
-        Random.Shared.NextBytes(content);
-        Png.CopyTo(content, 0);
         return content;
     }
 }

@@ -13,6 +13,8 @@ public sealed class MediaTypeDetectorTests
         { [.. "GIF89a"u8, 0, 1], "image/gif" },
         { [.. "GIF87a"u8, 0, 1], "image/gif" },
         { [.. "RIFF"u8, 1, 2, 3, 4, .. "WEBPVP8 "u8], "image/webp" },
+        { [0, 0, 0, 28, .. "ftypavif"u8, 0, 0], "image/avif" },
+        { [0, 0, 0, 28, .. "ftypheic"u8, 0, 0], null },
         { [.. "%PDF-1.7\n%"u8, 0xE2, 0xE3], "application/pdf" },
         { [.. "# Notes\n\tline – ok 🙂\r\n"u8], "text/plain" },
         { [.. "<html><script>alert(1)</script>"u8], "text/plain" },

@@ -6,6 +6,7 @@ using System.Text;
 using System.Text.Json;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Tests.Images;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Media.Tests;
@@ -21,11 +22,12 @@ public sealed class UploadAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var content = Uploads.NewPng();
-        var response = await client.UploadAsync(content, "holiday.png");
+        var content = Uploads.NewText();
+        var response = await client.UploadAsync(content, "holiday.txt");
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         var asset = (await response.Content.ReadFromJsonAsync<AssetInfo>(Cancellation))!;
-        Assert.Equal("image/png", asset.MediaType);
+        Assert.Equal("text/plain", asset.MediaType);
+        Assert.Null(asset.Picture);
         Assert.Equal(content.Length, asset.Bytes);
         Assert.Equal(Convert.ToHexStringLower(SHA256.HashData(content)), asset.ContentHash);
         Assert.Equal(asset.Path, response.Headers.Location?.OriginalString);
@@ -66,9 +68,9 @@ public sealed class UploadAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres, ("Media:MaxAssetBytes", "300000"));
         using var client = host.ClientOf(Ann);
-        Assert.Equal("too_large", await RefusedAsync(client.UploadAsync(Uploads.NewPng(300_001))));
+        Assert.Equal("too_large", await RefusedAsync(client.UploadAsync(Uploads.NewText(300_001))));
         await AssertNothingIsLeftAsync(host);
-        Assert.Equal(HttpStatusCode.Created, (await client.UploadAsync(Uploads.NewPng(300_000))).StatusCode);
+        Assert.Equal(HttpStatusCode.Created, (await client.UploadAsync(Uploads.NewText(300_000))).StatusCode);
     }
 
     [Fact]
@@ -120,7 +122,7 @@ public sealed class UploadAssetTests(PostgresServer postgres)
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
         client.DefaultRequestHeaders.Add("X-Read-Form", "true");
-        var content = Uploads.NewPng(200_000);
+        var content = Uploads.NewText(200_000);
         var response = await client.UploadAsync(content);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         Assert.Equal(content, await client.GetByteArrayAsync(response.Headers.Location, Cancellation));
@@ -131,7 +133,7 @@ public sealed class UploadAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        using var content = new PausedContent(Uploads.Png);
+        using var content = new PausedContent(Uploads.NewText());
         using var abort = CancellationTokenSource.CreateLinkedTokenSource(Cancellation);
         var upload = client.PostAsync("/media/assets", content, abort.Token);
         await Eventually.TrueAsync(() => host.Files().Count == 1);
@@ -146,7 +148,7 @@ public sealed class UploadAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres, ("Media:QuotaBytes", "1000"));
         using var client = host.ClientOf(Ann);
-        var responses = await Task.WhenAll(Enumerable.Range(0, 25).Select(_ => client.UploadAsync(Uploads.NewPng(100))));
+        var responses = await Task.WhenAll(Enumerable.Range(0, 25).Select(_ => client.UploadAsync(Uploads.NewText(100))));
         Assert.Equal(10, responses.Count(r => r.StatusCode == HttpStatusCode.Created));
         Assert.Equal(15, responses.Count(r => r.StatusCode == HttpStatusCode.Conflict));
         Assert.Equal(1000, await host.BytesOfAsync(Ann));
@@ -160,11 +162,12 @@ public sealed class UploadAssetTests(PostgresServer postgres)
         await using var host = await MediaHost.StartAsync(postgres, ("Media:QuotaBytes", "150"));
         using var ann = host.ClientOf(Ann);
         using var bob = host.ClientOf(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()));
-        var first = await ann.UploadAsync(Uploads.NewPng());
-        Assert.Equal("quota_exceeded", await RefusedAsync(ann.UploadAsync(Uploads.NewPng())));
-        Assert.Equal(HttpStatusCode.Created, (await bob.UploadAsync(Uploads.NewPng())).StatusCode);
+        var first = await ann.UploadAsync(Uploads.NewText());
+        Assert.Equal("quota_exceeded", await RefusedAsync(ann.UploadAsync(Uploads.NewText())));
+        Assert.Equal(HttpStatusCode.Created, (await bob.UploadAsync(Uploads.NewText())).StatusCode);
         (await ann.DeleteAsync(first.Headers.Location, Cancellation)).EnsureSuccessStatusCode();
-        Assert.Equal(HttpStatusCode.Created, (await ann.UploadAsync(Uploads.NewPng())).StatusCode);
+        // At once: nobody waits for the purge.
+        Assert.Equal(HttpStatusCode.Created, (await ann.UploadAsync(Uploads.NewText())).StatusCode);
     }
 
     [Fact]
@@ -172,7 +175,7 @@ public sealed class UploadAssetTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var content = Uploads.NewPng();
+        var content = Uploads.NewText();
         // The content comes in, but its folder can't be made: a file stands in its place.
         Directory.CreateDirectory(host.Directory);
         var obstacle = Path.Combine(host.Directory, Convert.ToHexStringLower(SHA256.HashData(content))[..2]);
@@ -184,11 +187,30 @@ public sealed class UploadAssetTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task A_store_that_takes_one_size_of_a_picture_and_not_the_next_keeps_none()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var content = Pictures.Jpeg(700, 500);
+        await client.DeleteAsync((await client.UploadAsync(content)).Headers.Location, Cancellation);
+        // They are published in the order of their hashes; a file stands where the last one's folder would be made.
+        var folders = host.Files().Select(f => f.Split(Path.DirectorySeparatorChar)[0]).ToList();
+        Assert.Equal(3, folders.Count);
+        await host.PurgeAsync();
+        Assert.NotEqual(folders[0], folders[2]);
+        Directory.Delete(Path.Combine(host.Directory, folders[2]), recursive: true);
+        await File.WriteAllTextAsync(Path.Combine(host.Directory, folders[2]), "", Cancellation);
+        Assert.Equal("storage_unavailable", await RefusedAsync(client.UploadAsync(content), HttpStatusCode.ServiceUnavailable));
+        File.Delete(Path.Combine(host.Directory, folders[2]));
+        await AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
     public async Task Nobody_uploads_without_being_signed_in()
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.Anonymous();
-        Assert.Equal(HttpStatusCode.Unauthorized, (await client.UploadAsync(Uploads.NewPng())).StatusCode);
+        Assert.Equal(HttpStatusCode.Unauthorized, (await client.UploadAsync(Uploads.NewText())).StatusCode);
         await AssertNothingIsLeftAsync(host);
     }
 

@@ -22,7 +22,7 @@ public sealed class WholeChainTests(PostgresServer postgres)
     {
         await using var host = await StartAsync();
         using var client = SignedIn(host, Tokens(host));
-        var content = Uploads.NewPng(200_000);
+        var content = Uploads.NewText(200_000);
         var response = await client.UploadAsync(content);
         Assert.Equal(HttpStatusCode.Created, response.StatusCode);
         using var served = await client.GetAsync(response.Headers.Location, Cancellation);
@@ -39,7 +39,7 @@ public sealed class WholeChainTests(PostgresServer postgres)
         var tokens = Tokens(host);
         using var client = SignedIn(host, tokens);
         client.DefaultRequestHeaders.Remove(tokens.HeaderName!);
-        var content = Uploads.NewPng(200_000);
+        var content = Uploads.NewText(200_000);
         using var form = new MultipartFormDataContent
         {
             { new StringContent(tokens.RequestToken!), tokens.FormFieldName },
@@ -55,10 +55,10 @@ public sealed class WholeChainTests(PostgresServer postgres)
     {
         await using var host = await StartAsync();
         using var trusted = SignedIn(host, Tokens(host));
-        var path = (await trusted.UploadAsync(Uploads.NewPng())).Headers.Location;
+        var path = (await trusted.UploadAsync(Uploads.NewText())).Headers.Location;
         using var forged = SignedIn(host, Tokens(host));
         forged.DefaultRequestHeaders.Remove(Tokens(host).HeaderName!);
-        Assert.Equal("antiforgery", await UploadAssetTests.RefusedAsync(forged.UploadAsync(Uploads.NewPng())));
+        Assert.Equal("antiforgery", await UploadAssetTests.RefusedAsync(forged.UploadAsync(Uploads.NewText())));
         Assert.Equal("antiforgery", await UploadAssetTests.RefusedAsync(forged.DeleteAsync(path, Cancellation)));
         Assert.Equal("antiforgery", await UploadAssetTests.RefusedAsync(forged.PostAsync(path + "/delete", null, Cancellation)));
         await using var scope = host.Services.CreateAsyncScope();
@@ -70,7 +70,7 @@ public sealed class WholeChainTests(PostgresServer postgres)
     {
         await using var host = await StartAsync();
         using var client = SignedIn(host, Tokens(host));
-        Assert.Equal("too_large", await UploadAssetTests.RefusedAsync(client.UploadAsync(Uploads.NewPng(2_000_000))));
+        Assert.Equal("too_large", await UploadAssetTests.RefusedAsync(client.UploadAsync(Uploads.NewText(2_000_000))));
     }
 
     private async Task<AppHost> StartAsync() => await AppHost.StartAsync(

@@ -65,6 +65,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         ("HEAD /media/assets/{assetId:guid}", Access.Owner, []),
         ("DELETE /media/assets/{assetId:guid}", Access.Owner, []),
         ("POST /media/assets/{assetId:guid}/delete", Access.Owner, []),
+        ("POST /media/assets/{assetId:guid}/restore", Access.Owner, []),
 
         ("GET /account/", Access.SignedIn, []),
         ("POST /account/name", Access.SignedIn, [("displayName", "Somebody")]),

@@ -44,6 +44,7 @@ public sealed class S3UploadTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(HttpStatusCode.PartialContent, part.StatusCode);
         Assert.Equal(content[150_000..150_010], await part.Content.ReadAsByteArrayAsync(Cancellation));
         Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        await _host.PurgeAsync();
         await AssertNothingIsLeftAsync();
     }
 
@@ -63,6 +64,7 @@ public sealed class S3UploadTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal("storage_unavailable", await UploadAssetTests.RefusedAsync(client.GetAsync(path, Cancellation), HttpStatusCode.ServiceUnavailable));
         // What can't be deleted now is nobody's any more, and the sweeper deletes it later.
         Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        await _host.PurgeAsync();
         Assert.Single(_server.Keys);
         _server.Fault = S3Fault.None;
         _server.Date(_server.Keys.Single(), TimeProvider.System.GetUtcNow().AddHours(-2));
@@ -79,7 +81,8 @@ public sealed class S3UploadTests(PostgresServer postgres) : IAsyncLifetime
         {
             var content = Uploads.NewText();
             var anns = (await ann.UploadAsync(content)).Headers.Location;
-            var deletion = ann.DeleteAsync(anns, Cancellation);
+            await ann.DeleteAsync(anns, Cancellation);
+            var deletion = _host.PurgeAsync();
             var upload = bob.UploadAsync(content);
             await Task.WhenAll(deletion, upload);
             Assert.Equal(content, await bob.GetByteArrayAsync((await upload).Headers.Location, Cancellation));

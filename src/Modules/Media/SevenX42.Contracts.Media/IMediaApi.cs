@@ -4,8 +4,30 @@ namespace SevenX42.Contracts.Media;
 public interface IMediaApi
 {
     /// <summary>An asset of a user.</summary>
-    /// <returns>The asset, or <see cref="ErrorKind.NotFound"/> when there is none or it is somebody else's.</returns>
+    /// <returns>
+    /// The asset, or <see cref="ErrorKind.NotFound"/> when there is none, it is somebody else's, or it was deleted.
+    /// </returns>
     Task<Result<AssetInfo>> FindAsync(Guid ownerId, Guid assetId, CancellationToken cancellationToken);
+
+    /// <summary>Assets of a user, for a page that shows many.</summary>
+    /// <returns>Those that there are, in no order; what is missing, somebody else's or deleted is left out.</returns>
+    Task<IReadOnlyList<AssetInfo>> FindAsync(Guid ownerId, IReadOnlyCollection<Guid> assetIds, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// Stores a picture that a model made, once: whoever stores picture <see cref="ImageProvenance.Index"/> of a job again, such as a
+    /// worker that took the job over, is given the one that is there. The picture is made anew as any other: what a provider sends is
+    /// not trusted.
+    /// </summary>
+    /// <param name="ownerId">Whose it will be, and whose quota it counts for.</param>
+    /// <param name="content">A PNG, JPEG, WebP, GIF or AVIF; read once, not disposed.</param>
+    /// <param name="provenance">Where it comes from.</param>
+    /// <param name="cancellationToken">Cancels the storing; nothing is kept then.</param>
+    /// <returns>
+    /// The asset; <see cref="ErrorKind.Invalid"/> when it is no picture that can be stored, <see cref="ErrorKind.Conflict"/> when the
+    /// owner has no room left or is no more, <see cref="ErrorKind.NotFound"/> when its conversation is no more, and
+    /// <see cref="ErrorKind.Unavailable"/> when nothing can be stored now.
+    /// </returns>
+    Task<Result<AssetInfo>> StoreGeneratedAsync(Guid ownerId, Stream content, ImageProvenance provenance, CancellationToken cancellationToken);
 }
 
 /// <summary>A stored asset.</summary>
@@ -13,5 +35,32 @@ public interface IMediaApi
 /// <param name="MediaType">Media type as found in the content, never as claimed by the uploader.</param>
 /// <param name="Bytes">Size.</param>
 /// <param name="ContentHash">SHA-256 of the content, lower-case hexadecimal.</param>
-/// <param name="Path">Path-absolute URL that serves it to its owner.</param>
-public sealed record AssetInfo(Guid Id, string MediaType, long Bytes, string ContentHash, string Path);
+/// <param name="Path">Path-absolute URL that serves it to its owner, also when its smaller sizes are made differently one day.</param>
+/// <param name="Picture">How a view shows it; <see langword="null"/> when it is no picture.</param>
+public sealed record AssetInfo(Guid Id, string MediaType, long Bytes, string ContentHash, string Path, PictureInfo? Picture = null);
+
+/// <summary>A picture as an <c>img</c> element shows it to its owner.</summary>
+/// <param name="Width">In pixels.</param>
+/// <param name="Height">In pixels.</param>
+/// <param name="Source">Value of <c>src</c>: the whole picture, under a URL that may be cached for ever.</param>
+/// <param name="SourceSet">Value of <c>srcset</c>: all sizes by their widths.</param>
+/// <param name="Placeholder">A <c>data:</c> URL of about a hundred bytes, to be shown until the picture is there.</param>
+public sealed record PictureInfo(int Width, int Height, string Source, string SourceSet, string Placeholder);
+
+/// <summary>Where a picture comes from that a model made.</summary>
+/// <param name="JobId">The job that made it.</param>
+/// <param name="Index">Which of the job's pictures it is, from 0.</param>
+/// <param name="ConversationId">The conversation it was made in, with which it is deleted; <see langword="null"/> for none.</param>
+/// <param name="Prompt">What the model was asked for; at most <see cref="LongestPrompt"/> characters.</param>
+/// <param name="NegativePrompt">What it was asked to leave out, of the same length at most.</param>
+/// <param name="Seed">The seed it began with.</param>
+/// <param name="Model">Model id as of the model list; at most <see cref="LongestModel"/> characters.</param>
+public sealed record ImageProvenance(
+    Guid JobId, int Index, Guid? ConversationId, string Prompt, string? NegativePrompt = null, long? Seed = null, string? Model = null)
+{
+    /// <summary>Most characters of a prompt.</summary>
+    public const int LongestPrompt = 10_000;
+
+    /// <summary>Most characters of a model's id.</summary>
+    public const int LongestModel = 256;
+}

@@ -5,6 +5,7 @@ using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Identity;
 using SevenX42.Contracts.Media;
 using SevenX42.Messaging;
@@ -12,6 +13,7 @@ using SevenX42.Modules.Media.Domain;
 using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Modules.Media.Infrastructure.Blobs;
+using SevenX42.Modules.Media.Infrastructure.Images;
 using SevenX42.Modules.Media.Integration;
 using SevenX42.Persistence;
 
@@ -45,10 +47,14 @@ public sealed class MediaModule : IModule
             ? ActivatorUtilities.CreateInstance<S3BlobStore>(provider)
             : ActivatorUtilities.CreateInstance<FileBlobStore>(provider));
         services.AddScoped<UnreferencedBlobs>();
+        services.AddSingleton<ImageProcessor>();
+        services.AddScoped<AssetIntake>();
         services.AddSingleton<BlobSweeper>();
         services.AddHostedService(static provider => provider.GetRequiredService<BlobSweeper>());
+        services.AddHostedService<AssetPurge>();
         services.AddScoped<IMediaApi, MediaApi>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
+        services.AddIntegrationEventHandler<ConversationDeleted, ConversationDeletedHandler>();
     }
 
     /// <inheritdoc/>
@@ -61,6 +67,7 @@ public sealed class MediaModule : IModule
         assets.MapMethods("/{assetId:guid}", [HttpMethods.Get, HttpMethods.Head], GetAssetEndpoint.Get);
         assets.MapDelete("/{assetId:guid}", DeleteAssetEndpoint.Delete);
         assets.MapPost("/{assetId:guid}/delete", DeleteAssetEndpoint.Delete);
+        assets.MapPost("/{assetId:guid}/restore", RestoreAssetEndpoint.Post);
     }
 
     private sealed record UploadLimit(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;

@@ -1,11 +1,24 @@
 namespace SevenX42.Modules.Media.Domain;
 
+/// <summary>What is known of an asset's content.</summary>
+internal enum AssetKind
+{
+    /// <summary>Stored as it came, so it is offered for saving and never shown.</summary>
+    File,
+
+    /// <summary>A picture that was made anew.</summary>
+    Image,
+}
+
 /// <summary>A file that somebody owns. Its content stands in the blob store under its hash.</summary>
 internal sealed class Asset
 {
+    /// <summary>Begins with the time, so that ids are ordered as the assets were stored.</summary>
     public required Guid Id { get; init; }
 
     public required Guid OwnerId { get; init; }
+
+    public required AssetKind Kind { get; init; }
 
     /// <summary>Found in the content, never as claimed by the uploader.</summary>
     public required string MediaType { get; init; }
@@ -18,7 +31,56 @@ internal sealed class Asset
     /// <summary>What the uploader called it: shown and offered for saving, never a path.</summary>
     public required string FileName { get; init; }
 
+    /// <summary>Of a picture, in pixels.</summary>
+    public int? Width { get; init; }
+
+    /// <summary>Of a picture, in pixels.</summary>
+    public int? Height { get; init; }
+
+    /// <summary>A picture of a few pixels, WebP, that stands in for it until it is loaded.</summary>
+    public byte[]? Preview { get; init; }
+
+    /// <summary>A picture in smaller sizes.</summary>
+    public List<AssetVariant> Variants { get; init; } = [];
+
+    /// <summary>All smaller sizes together.</summary>
+    public long VariantBytes { get; init; }
+
+    /// <summary>What a model was asked for; <see langword="null"/> when nobody asked one.</summary>
+    public string? Prompt { get; init; }
+
+    public string? NegativePrompt { get; init; }
+
+    public long? Seed { get; init; }
+
+    public string? Model { get; init; }
+
+    /// <summary>The job that made it; with <see cref="JobIndex"/> it is known, however often it is stored.</summary>
+    public Guid? JobId { get; init; }
+
+    public int? JobIndex { get; init; }
+
+    public Guid? ConversationId { get; init; }
+
     public required DateTimeOffset CreatedAt { get; init; }
+
+    /// <summary>When it was deleted; it can be restored for a while.</summary>
+    public DateTimeOffset? DeletedAt { get; init; }
+
+    /// <summary>What its owner is charged.</summary>
+    public long ChargedBytes => Bytes + VariantBytes;
+}
+
+/// <summary>A picture in a smaller size, WebP.</summary>
+internal sealed class AssetVariant
+{
+    public required Guid AssetId { get; init; }
+
+    public required int Width { get; init; }
+
+    public required int Height { get; init; }
+
+    public required string ContentHash { get; init; }
 }
 
 /// <summary>
@@ -32,4 +94,12 @@ internal sealed class Owner
     public long Bytes { get; init; }
 
     public bool IsDeleted { get; init; }
+}
+
+/// <summary>A conversation that is no more, remembered while a picture for it may still come.</summary>
+internal sealed class DeletedConversation
+{
+    public required Guid Id { get; init; }
+
+    public required DateTimeOffset DeletedAt { get; init; }
 }

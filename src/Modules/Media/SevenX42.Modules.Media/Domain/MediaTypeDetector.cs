@@ -11,10 +11,11 @@ internal static class MediaTypes
     public const string Jpeg = "image/jpeg";
     public const string Gif = "image/gif";
     public const string WebP = "image/webp";
+    public const string Avif = "image/avif";
     public const string Pdf = "application/pdf";
     public const string Text = "text/plain";
 
-    /// <summary>Whether a browser may show it in place; everything else is offered for saving.</summary>
+    /// <summary>Whether it is a picture, which is stored anew and never as it came.</summary>
     public static bool IsImage(string mediaType) => mediaType.StartsWith("image/", StringComparison.Ordinal);
 }
 
@@ -61,6 +62,8 @@ internal sealed class MediaTypeDetector
             return MediaTypes.Gif;
         if (head.Length == HeadLength && head.StartsWith("RIFF"u8) && head[8..].SequenceEqual("WEBP"u8))
             return MediaTypes.WebP;
+        if (head.Length == HeadLength && head[4..].StartsWith("ftypavif"u8))
+            return MediaTypes.Avif;
         return head.StartsWith("%PDF-"u8) ? MediaTypes.Pdf : null;
     }
 

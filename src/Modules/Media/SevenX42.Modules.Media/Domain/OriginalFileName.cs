@@ -13,6 +13,21 @@ internal static class OriginalFileName
 
     private const string Nameless = "file";
 
+    /// <summary>A name with the extension of what the content has become.</summary>
+    public static string As(string name, string mediaType)
+    {
+        var extension = mediaType switch
+        {
+            MediaTypes.Jpeg => ".jpg",
+            MediaTypes.Png => ".png",
+            MediaTypes.WebP => ".webp",
+            _ => "",
+        };
+        return extension.Length == 0 || name.EndsWith(extension, StringComparison.OrdinalIgnoreCase)
+            ? name
+            : Path.GetFileNameWithoutExtension(name) + extension;
+    }
+
     public static string Clean(string? claimed)
     {
         var name = claimed.AsSpan();

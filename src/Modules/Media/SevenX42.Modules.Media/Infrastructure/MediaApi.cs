@@ -1,18 +1,29 @@
+using MediatR;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Features.Assets;
+using SevenX42.Modules.Media.Features.Images;
 
 namespace SevenX42.Modules.Media.Infrastructure;
 
-internal sealed class MediaApi(MediaDbContext context) : IMediaApi
+internal sealed class MediaApi(MediaDbContext context, ISender sender) : IMediaApi
 {
-    public static AssetInfo Describe(Asset asset) =>
-        new(asset.Id, asset.MediaType, asset.Bytes, asset.ContentHash, $"/media/assets/{asset.Id}");
-
     public async Task<Result<AssetInfo>> FindAsync(Guid ownerId, Guid assetId, CancellationToken cancellationToken)
     {
-        var asset = await context.Assets.AsNoTracking()
-            .FirstOrDefaultAsync(a => a.Id == assetId && a.OwnerId == ownerId, cancellationToken);
-        return asset is null ? Error.NotFound() : Describe(asset);
+        var found = await FindAsync(ownerId, [assetId], cancellationToken);
+        return found is [var asset] ? asset : Error.NotFound();
     }
+
+    public async Task<IReadOnlyList<AssetInfo>> FindAsync(Guid ownerId, IReadOnlyCollection<Guid> assetIds, CancellationToken cancellationToken)
+    {
+        var assets = await context.Assets.AsNoTracking().Include(a => a.Variants)
+            .Where(a => assetIds.Contains(a.Id) && a.OwnerId == ownerId && a.DeletedAt == null)
+            .ToListAsync(cancellationToken);
+        return [.. assets.Select(AssetUrls.Describe)];
+    }
+
+    public Task<Result<AssetInfo>> StoreGeneratedAsync(
+        Guid ownerId, Stream content, ImageProvenance provenance, CancellationToken cancellationToken) =>
+        sender.Send(new StoreGeneratedImage(ownerId, content, provenance), cancellationToken);
 }

@@ -20,6 +20,18 @@ internal sealed class MediaOptions
     [Range(1, long.MaxValue)]
     public long QuotaBytes { get; set; } = 1024 * 1024 * 1024;
 
+    /// <summary>Most pixels of a picture. Decoded they take 4 bytes each.</summary>
+    [Range(1, 1_000_000_000)]
+    public long MaxPixels { get; set; } = 50_000_000;
+
+    /// <summary>How many pictures are decoded at once, and so how many of them are in memory.</summary>
+    [Range(1, 64)]
+    public int MaxDecodings { get; set; } = 2;
+
+    /// <summary>How long making a picture anew may take.</summary>
+    [Range(typeof(TimeSpan), "00:00:01", "00:10:00")]
+    public TimeSpan DecodingTimeout { get; set; } = TimeSpan.FromSeconds(20);
+
     /// <summary>How often what nobody refers to is looked for.</summary>
     [Range(typeof(TimeSpan), "00:00:01", "7.00:00:00")]
     public TimeSpan SweepInterval { get; set; } = TimeSpan.FromHours(1);

@@ -21,9 +21,9 @@ internal sealed class UserDeletedHandler(MediaDbContext context, UnreferencedBlo
             ON CONFLICT (id) DO UPDATE SET bytes = 0, is_deleted = true
             """,
             cancellationToken);
-        _hashes.AddRange(await Context.Assets.Where(a => a.OwnerId == integrationEvent.UserId)
-            .Select(a => a.ContentHash).Distinct().ToListAsync(cancellationToken));
-        await Context.Assets.Where(a => a.OwnerId == integrationEvent.UserId).ExecuteDeleteAsync(cancellationToken);
+        var theirs = Context.Assets.Where(a => a.OwnerId == integrationEvent.UserId);
+        _hashes.AddRange(await MediaDbContext.ReadHashesAsync(theirs, cancellationToken));
+        await theirs.ExecuteDeleteAsync(cancellationToken);
     }
 
     protected override Task AfterCommitAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>

@@ -1,36 +1,36 @@
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Hosting;
+using Microsoft.Extensions.Logging;
 using SevenX42.Http;
+using SevenX42.Modules.Media.Domain;
 using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Modules.Media.Infrastructure.Blobs;
 
 namespace SevenX42.Modules.Media.Features.Assets;
 
-/// <summary>Deletes an asset of a user, and its content when nobody else has the same.</summary>
+/// <summary>Deletes an asset of a user. It can be restored for a while; then it is gone for good, and its content when nobody else has the same.</summary>
 internal sealed record DeleteAsset(Guid OwnerId, Guid AssetId) : IMediaCommand;
 
-internal sealed class DeleteAssetHandler(MediaDbContext context, UnreferencedBlobs unreferenced) : IRequestHandler<DeleteAsset, Result>
+internal sealed class DeleteAssetHandler(MediaDbContext context, TimeProvider time) : IRequestHandler<DeleteAsset, Result>
 {
     public async Task<Result> Handle(DeleteAsset request, CancellationToken cancellationToken)
     {
         var asset = await context.Assets.AsNoTracking()
-            .FirstOrDefaultAsync(a => a.Id == request.AssetId && a.OwnerId == request.OwnerId, cancellationToken);
+            .FirstOrDefaultAsync(a => a.Id == request.AssetId && a.OwnerId == request.OwnerId && a.DeletedAt == null, cancellationToken);
         if (asset is null)
             return Error.NotFound();
-        await using (var transaction = await context.Database.BeginTransactionAsync(cancellationToken))
-        {
-            // The owner's row first, as everywhere, so that nobody waits in a circle.
-            await context.Database.ExecuteSqlAsync(
-                $"UPDATE media.owners SET bytes = bytes - {asset.Bytes} WHERE id = {asset.OwnerId} AND NOT is_deleted", cancellationToken);
-            // Of two deletions at the same time only one finds the asset; the other gives no bytes back.
-            if (await context.Assets.Where(a => a.Id == asset.Id).ExecuteDeleteAsync(cancellationToken) == 0)
-                return Error.NotFound();
-            await transaction.CommitAsync(cancellationToken);
-        }
-
-        // The asset is gone whether or not the caller still waits.
-        await unreferenced.DeleteAsync([asset.ContentHash], CancellationToken.None);
+        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        // Room is made at once: whoever deletes something to store something else doesn't wait for the purge.
+        await context.RefundAsync(asset.OwnerId, asset.ChargedBytes, cancellationToken);
+        // Of two deletions at the same time only one finds the asset; the other gives no bytes back.
+        var deleted = await context.Assets.Where(a => a.Id == asset.Id && a.DeletedAt == null)
+            .ExecuteUpdateAsync(set => set.SetProperty(a => a.DeletedAt, time.GetUtcNow()), cancellationToken);
+        if (deleted == 0)
+            return Error.NotFound();
+        await transaction.CommitAsync(cancellationToken);
         return Result.Success;
     }
 }
@@ -49,4 +49,60 @@ internal static class DeleteAssetEndpoint
         http.HttpContext.Response.Headers.Location = "/";
         return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
     }
+}
+
+/// <summary>Deletes for good what was deleted a while ago, in bounded batches.</summary>
+internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvider time, ILogger<AssetPurge> logger) : BackgroundService
+{
+    /// <summary>How long a deletion can be taken back.</summary>
+    internal static readonly TimeSpan Grace = TimeSpan.FromMinutes(10);
+
+    /// <summary>How long a conversation that is no more is remembered; no picture takes longer.</summary>
+    private static readonly TimeSpan Memory = TimeSpan.FromDays(30);
+
+    private const int BatchSize = 100;
+    private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
+
+    /// <summary>Purges one batch.</summary>
+    /// <returns>How many assets are gone.</returns>
+    internal static async Task<int> PurgeAsync(IServiceProvider services, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var context = services.GetRequiredService<MediaDbContext>();
+        List<string> hashes;
+        List<Guid> due;
+        await using (var transaction = await context.Database.BeginTransactionAsync(cancellationToken))
+        {
+            due = await context.Database
+                .SqlQuery<Guid>($"SELECT id FROM media.assets WHERE deleted_at < {now - Grace} ORDER BY deleted_at LIMIT {BatchSize} FOR UPDATE SKIP LOCKED")
+                .ToListAsync(cancellationToken);
+            var gone = context.Assets.Where(a => due.Contains(a.Id));
+            hashes = await MediaDbContext.ReadHashesAsync(gone, cancellationToken);
+            await gone.ExecuteDeleteAsync(cancellationToken);
+            await context.DeletedConversations.Where(c => c.DeletedAt < now - Memory).ExecuteDeleteAsync(cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+        }
+
+        await services.GetRequiredService<UnreferencedBlobs>().DeleteAsync(hashes, cancellationToken);
+        return due.Count;
+    }
+
+    protected override async Task ExecuteAsync(CancellationToken stoppingToken)
+    {
+        using var timer = new PeriodicTimer(Interval, time);
+        while (await timer.WaitForNextTickAsync(stoppingToken))
+        {
+            try
+            {
+                await using var scope = scopes.CreateAsyncScope();
+                await PurgeAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
+            }
+            catch (Exception e) when (e is Npgsql.NpgsqlException or DbUpdateException or InvalidOperationException or TimeoutException)
+            {
+                LogFailed(e);
+            }
+        }
+    }
+
+    [LoggerMessage(1, LogLevel.Warning, "Deleted files can't be purged now; tried again in a minute")]
+    private partial void LogFailed(Exception exception);
 }

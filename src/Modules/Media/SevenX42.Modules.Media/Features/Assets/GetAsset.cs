@@ -10,24 +10,35 @@ using SevenX42.Modules.Media.Infrastructure;
 namespace SevenX42.Modules.Media.Features.Assets;
 
 /// <summary>Opens an asset for its owner.</summary>
-internal sealed record GetAsset(Guid OwnerId, Guid AssetId) : IMediaQuery<AssetContent>;
+/// <param name="OwnerId">Who asks.</param>
+/// <param name="AssetId">The asset.</param>
+/// <param name="Width">Of a picture the smaller size of this width, where there is one.</param>
+internal sealed record GetAsset(Guid OwnerId, Guid AssetId, int? Width) : IMediaQuery<AssetContent>;
 
 /// <summary>An asset and its content, to be disposed by whoever asked.</summary>
-internal sealed record AssetContent(Asset Asset, Stream Content);
+/// <param name="Asset">The asset.</param>
+/// <param name="MediaType">Of the content: a smaller size may be of another type.</param>
+/// <param name="ContentHash">Of the content.</param>
+/// <param name="Content">The content.</param>
+internal sealed record AssetContent(Asset Asset, string MediaType, string ContentHash, Stream Content);
 
 internal sealed partial class GetAssetHandler(MediaDbContext context, IBlobStore blobs, ILogger<GetAssetHandler> logger)
     : IRequestHandler<GetAsset, Result<AssetContent>>
 {
     public async Task<Result<AssetContent>> Handle(GetAsset request, CancellationToken cancellationToken)
     {
-        var asset = await context.Assets.AsNoTracking()
-            .FirstOrDefaultAsync(a => a.Id == request.AssetId && a.OwnerId == request.OwnerId, cancellationToken);
-        if (asset is null)
+        var found = await context.Assets.AsNoTracking()
+            .Where(a => a.Id == request.AssetId && a.OwnerId == request.OwnerId && a.DeletedAt == null)
+            .Select(a => new { Asset = a, Smaller = a.Variants.FirstOrDefault(v => v.Width == request.Width) })
+            .FirstOrDefaultAsync(cancellationToken);
+        if (found is null)
             return Error.NotFound();
+        var (asset, smaller) = (found.Asset, found.Smaller);
+        var hash = smaller?.ContentHash ?? asset.ContentHash;
         try
         {
-            if (await blobs.OpenAsync(asset.ContentHash, cancellationToken) is { } content)
-                return new AssetContent(asset, content);
+            if (await blobs.OpenAsync(hash, cancellationToken) is { } content)
+                return new AssetContent(asset, smaller is null ? asset.MediaType : MediaTypes.WebP, hash, content);
             LogContentMissing(logger, null, asset.Id);
         }
         catch (BlobStoreException e)
@@ -42,32 +53,43 @@ internal sealed partial class GetAssetHandler(MediaDbContext context, IBlobStore
     private static partial void LogContentMissing(ILogger logger, Exception? exception, Guid assetId);
 }
 
-/// <summary><c>GET /media/assets/{assetId}</c>: to the owner only, as a file and nothing that runs.</summary>
+/// <summary>
+/// <c>GET /media/assets/{assetId}</c>: to the owner only, as a file and nothing that runs; with <c>w=320</c> or <c>w=640</c> a smaller
+/// size of a picture.
+/// </summary>
 internal static class GetAssetEndpoint
 {
     // What is shown in place is a picture; whatever else it might pretend to be gets no script, no origin, no network.
     private const string Sandbox = "default-src 'none'; sandbox";
 
+    /// <param name="assetId">The asset.</param>
+    /// <param name="w">Width of a smaller size.</param>
+    /// <param name="v">The content that is meant: see <see cref="AssetUrls.VersionOf"/>.</param>
+    /// <param name="http">The request.</param>
+    /// <param name="user">Who asks.</param>
+    /// <param name="sender">The mediator.</param>
+    /// <param name="cancellationToken">Nobody waits any more.</param>
     public static async Task<IResult> Get(
-        Guid assetId, HttpContext http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
+        Guid assetId, int? w, string? v, HttpContext http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
     {
-        var result = await sender.Send(new GetAsset(user.RequiredId, assetId), cancellationToken);
+        var result = await sender.Send(new GetAsset(user.RequiredId, assetId, w), cancellationToken);
         if (!result.IsSuccess)
             return result.Error.ToResult();
-        var (asset, content) = result.Value;
-        var disposition = new ContentDispositionHeaderValue(MediaTypes.IsImage(asset.MediaType) ? "inline" : "attachment");
-        disposition.SetHttpFileName(asset.FileName);
+        var (asset, mediaType, hash, content) = result.Value;
+        // In place only what was made anew here; everything else is offered for saving.
+        var disposition = new ContentDispositionHeaderValue(asset.Kind == AssetKind.Image ? "inline" : "attachment");
+        disposition.SetHttpFileName(asset.Kind == AssetKind.Image ? OriginalFileName.As(asset.FileName, mediaType) : asset.FileName);
         var headers = http.Response.Headers;
         headers.ContentDisposition = disposition.ToString();
         headers.ContentSecurityPolicy = Sandbox;
         headers.XContentTypeOptions = "nosniff";
-        // An asset's content never changes; it is its owner's alone.
-        headers.CacheControl = "private, max-age=31536000, immutable";
+        // It is its owner's alone; an address that names the content is good for ever, any other is asked for again.
+        headers.CacheControl = v == AssetUrls.VersionOf(hash) ? "private, max-age=31536000, immutable" : "private, no-cache";
         return TypedResults.Stream(
             content,
-            asset.MediaType == MediaTypes.Text ? "text/plain; charset=utf-8" : asset.MediaType,
+            mediaType == MediaTypes.Text ? "text/plain; charset=utf-8" : mediaType,
             lastModified: asset.CreatedAt,
-            entityTag: new EntityTagHeaderValue($"\"{asset.ContentHash}\""),
+            entityTag: new EntityTagHeaderValue($"\"{hash}\""),
             enableRangeProcessing: true);
     }
 }

@@ -1,4 +1,3 @@
-using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
@@ -72,7 +71,7 @@ internal sealed partial class BlobSweeper(
             return 0;
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<MediaDbContext>();
-        var referenced = await context.Assets.Where(a => batch.Contains(a.ContentHash)).Select(a => a.ContentHash).Distinct().ToListAsync(cancellationToken);
+        var referenced = await context.ReadReferencedAsync(batch, cancellationToken);
         var orphans = batch.Except(referenced).ToList();
         batch.Clear();
         return await scope.ServiceProvider.GetRequiredService<UnreferencedBlobs>().DeleteAsync(orphans, cancellationToken);

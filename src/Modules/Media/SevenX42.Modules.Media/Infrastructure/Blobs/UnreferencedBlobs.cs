@@ -4,7 +4,7 @@ using SevenX42.Modules.Media.Domain;
 
 namespace SevenX42.Modules.Media.Infrastructure.Blobs;
 
-/// <summary>Deletes blobs that no asset refers to any more.</summary>
+/// <summary>Deletes blobs that no asset and no smaller size of one refers to any more.</summary>
 internal sealed partial class UnreferencedBlobs(MediaDbContext context, IBlobStore blobs, ILogger<UnreferencedBlobs> logger)
 {
     /// <summary>
@@ -35,7 +35,7 @@ internal sealed partial class UnreferencedBlobs(MediaDbContext context, IBlobSto
     {
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
         await context.LockBlobAsync(hash, cancellationToken);
-        if (await context.Assets.AnyAsync(a => a.ContentHash == hash, cancellationToken))
+        if ((await context.ReadReferencedAsync([hash], cancellationToken)).Count > 0)
             return false;
         await blobs.DeleteAsync(hash, cancellationToken);
         await transaction.CommitAsync(cancellationToken);

@@ -1,0 +1,255 @@
+using System.Buffers;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Logging;
+using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Media;
+using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Infrastructure;
+using SevenX42.Modules.Media.Infrastructure.Blobs;
+using SevenX42.Modules.Media.Infrastructure.Images;
+
+namespace SevenX42.Modules.Media.Features.Assets;
+
+/// <summary>
+/// Takes contents in, whoever they come from: finds what they are, makes pictures anew, charges the owner and stores blobs and row,
+/// all of it or nothing.
+/// </summary>
+internal sealed partial class AssetIntake(
+    MediaDbContext context,
+    IBlobStore blobs,
+    UnreferencedBlobs unreferenced,
+    ImageProcessor images,
+    IOptions<MediaOptions> options,
+    TimeProvider time,
+    ILogger<AssetIntake> logger)
+{
+    private const int BufferSize = 64 * 1024;
+
+    private static readonly Error Empty = Error.Invalid("empty_file", "This file is empty.", "file");
+    private static readonly Error UnknownType = Error.Invalid(
+        "unsupported_type", "Only PNG, JPEG, GIF, WebP and AVIF images, PDF and plain text can be stored.", "file");
+
+    private static readonly Error NoImage = Error.Invalid("no_image", "This is no picture.", "file");
+
+    /// <summary>Stores a content.</summary>
+    /// <param name="ownerId">Whose it will be.</param>
+    /// <param name="fileName">As claimed.</param>
+    /// <param name="content">Read once; not disposed.</param>
+    /// <param name="provenance">Where it comes from when a model made it; then it has to be a picture.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is kept then.</param>
+    public async Task<Result<Asset>> StoreAsync(
+        Guid ownerId, string fileName, Stream content, ImageProvenance? provenance, CancellationToken cancellationToken)
+    {
+        try
+        {
+            if (provenance is not null && await FindStoredAsync(ownerId, provenance.JobId, provenance.Index, cancellationToken) is { } stored)
+                return stored;
+            await using var upload = await blobs.BeginAsync(cancellationToken);
+            var received = await ReceiveAsync(ownerId, content, upload, cancellationToken);
+            if (!received.IsSuccess)
+                return received.Error;
+            var (mediaType, whole) = received.Value;
+            if (MediaTypes.IsImage(mediaType))
+                return await StoreImageAsync(ownerId, fileName, mediaType, upload, provenance, cancellationToken);
+            if (provenance is not null)
+                return NoImage;
+            return await StoreAsync(
+                [whole],
+                now => new Asset
+                {
+                    Id = Guid.CreateVersion7(now),
+                    OwnerId = ownerId,
+                    Kind = AssetKind.File,
+                    MediaType = mediaType,
+                    Bytes = whole.Bytes,
+                    ContentHash = whole.Hash,
+                    FileName = OriginalFileName.Clean(fileName),
+                    CreatedAt = now,
+                },
+                cancellationToken);
+        }
+        catch (BlobStoreException e)
+        {
+            LogNoRoom(logger, e, ownerId);
+            return Error.Unavailable("storage_unavailable", "The server can't store files right now. Nothing of this file was kept; try again later.");
+        }
+    }
+
+    /// <summary>The owner has no room.</summary>
+    public Error OverQuota() => Error.Conflict(
+        "quota_exceeded", $"This file does not fit into your {Size(options.Value.QuotaBytes)} of storage. Delete something first.");
+
+    private async Task<Result<(string MediaType, Part Whole)>> ReceiveAsync(
+        Guid ownerId, Stream content, IBlobUpload upload, CancellationToken cancellationToken)
+    {
+        var used = await context.Set<Owner>().Where(o => o.Id == ownerId).Select(o => o.Bytes).FirstOrDefaultAsync(cancellationToken);
+        var left = options.Value.QuotaBytes - used;
+        var detector = new MediaTypeDetector();
+        long bytes = 0;
+        var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);
+        try
+        {
+            while (await content.ReadAsync(buffer.AsMemory(0, BufferSize), cancellationToken) is var count and > 0)
+            {
+                bytes += count;
+                if (bytes > options.Value.MaxAssetBytes)
+                    return Error.Invalid("too_large", $"This file is larger than {Size(options.Value.MaxAssetBytes)}.", "file");
+                if (bytes > left)
+                    return OverQuota();
+                detector.Append(buffer.AsSpan(0, count));
+                if (detector.IsHopeless)
+                    return UnknownType;
+                await upload.WriteAsync(buffer.AsMemory(0, count), cancellationToken);
+            }
+        }
+        finally
+        {
+            ArrayPool<byte>.Shared.Return(buffer);
+        }
+
+        if (bytes == 0)
+            return Empty;
+        return detector.Detect() is { } mediaType
+            ? (mediaType, new Part(upload, await upload.CompleteAsync(cancellationToken), bytes))
+            : UnknownType;
+    }
+
+    // Of the picture that came in nothing is stored: its upload is given up.
+    private async Task<Result<Asset>> StoreImageAsync(
+        Guid ownerId, string fileName, string claimedType, IBlobUpload upload, ImageProvenance? provenance, CancellationToken cancellationToken)
+    {
+        Result<CleanImage> cleaned;
+        await using (var content = upload.Read())
+            cleaned = await images.CleanAsync(claimedType, content, cancellationToken);
+        if (!cleaned.IsSuccess)
+            return cleaned.Error;
+        var image = cleaned.Value;
+        var parts = new List<Part>();
+        try
+        {
+            foreach (var content in image.Variants.Select(v => v.Content).Prepend(image.Content))
+                parts.Add(await WriteAsync(content, cancellationToken));
+            return await StoreAsync(
+                parts,
+                now =>
+                {
+                    var id = Guid.CreateVersion7(now);
+                    return new Asset
+                    {
+                        Id = id,
+                        OwnerId = ownerId,
+                        Kind = AssetKind.Image,
+                        MediaType = image.MediaType,
+                        Bytes = parts[0].Bytes,
+                        ContentHash = parts[0].Hash,
+                        FileName = OriginalFileName.Clean(OriginalFileName.As(fileName, image.MediaType)),
+                        Width = image.Width,
+                        Height = image.Height,
+                        Preview = image.Preview,
+                        Variants =
+                        [
+                            .. image.Variants.Zip(parts.Skip(1), (variant, part) => new AssetVariant
+                            {
+                                AssetId = id,
+                                Width = variant.Width,
+                                Height = variant.Height,
+                                ContentHash = part.Hash,
+                            }),
+                        ],
+                        VariantBytes = parts.Skip(1).Sum(p => p.Bytes),
+                        Prompt = provenance?.Prompt,
+                        NegativePrompt = provenance?.NegativePrompt,
+                        Seed = provenance?.Seed,
+                        Model = provenance?.Model,
+                        JobId = provenance?.JobId,
+                        JobIndex = provenance?.Index,
+                        ConversationId = provenance?.ConversationId,
+                        CreatedAt = now,
+                    };
+                },
+                cancellationToken);
+        }
+        finally
+        {
+            foreach (var part in parts)
+                await part.Upload.DisposeAsync();
+        }
+    }
+
+    private async Task<Part> WriteAsync(byte[] content, CancellationToken cancellationToken)
+    {
+        var upload = await blobs.BeginAsync(cancellationToken);
+        try
+        {
+            await upload.WriteAsync(content, cancellationToken);
+            return new Part(upload, await upload.CompleteAsync(cancellationToken), content.Length);
+        }
+        catch
+        {
+            await upload.DisposeAsync();
+            throw;
+        }
+    }
+
+    private async Task<Result<Asset>> StoreAsync(IReadOnlyList<Part> parts, Func<DateTimeOffset, Asset> create, CancellationToken cancellationToken)
+    {
+        var asset = create(time.GetUtcNow());
+        try
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+            var charged = await context.ChargeAsync(asset.OwnerId, asset.ChargedBytes, options.Value.QuotaBytes, cancellationToken);
+            // Whoever stores the same picture of the same job waits for the owner's row above, and then finds it here.
+            if (asset is { JobId: { } job, JobIndex: { } index } && await FindStoredAsync(asset.OwnerId, job, index, cancellationToken) is { } stored)
+                return stored;
+            if (!charged)
+                return OverQuota();
+            if (asset.ConversationId is { } conversation && await context.DeletedConversations.AnyAsync(c => c.Id == conversation, cancellationToken))
+                return Error.NotFound("The conversation of this picture is gone.");
+
+            // The files before the row, both under the blobs' locks: a row always has its files, and a file without a row is swept.
+            foreach (var part in parts.OrderBy(p => p.Hash, StringComparer.Ordinal))
+            {
+                await context.LockBlobAsync(part.Hash, cancellationToken);
+                await part.Upload.PublishAsync(cancellationToken);
+            }
+
+            context.Assets.Add(asset);
+            await context.SaveChangesAsync(cancellationToken);
+            if (asset.Kind == AssetKind.Image)
+                await MakeFindableAsync(asset, cancellationToken);
+            await transaction.CommitAsync(cancellationToken);
+            return asset;
+        }
+        catch (BlobStoreException)
+        {
+            // One of several: those that were published are nobody's.
+            await unreferenced.DeleteAsync(parts.Select(p => p.Hash), CancellationToken.None);
+            throw;
+        }
+    }
+
+    // Also one that was deleted since: what somebody deleted does not come back because a worker died.
+    private Task<Asset?> FindStoredAsync(Guid ownerId, Guid jobId, int index, CancellationToken cancellationToken) => context.Assets.AsNoTracking()
+        .Include(a => a.Variants)
+        .FirstOrDefaultAsync(a => a.JobId == jobId && a.JobIndex == index && a.OwnerId == ownerId, cancellationToken);
+
+    private async Task MakeFindableAsync(Asset asset, CancellationToken cancellationToken)
+    {
+        var words = ImageWords.Of(asset.Prompt ?? Path.GetFileNameWithoutExtension(asset.FileName));
+        await context.Database.ExecuteSqlAsync($"UPDATE media.assets SET search = to_tsvector('simple', {words}) WHERE id = {asset.Id}", cancellationToken);
+    }
+
+    private static string Size(long bytes) => bytes switch
+    {
+        >= 1L << 30 => $"{bytes >> 30} GB",
+        >= 1L << 20 => $"{bytes >> 20} MB",
+        >= 1L << 10 => $"{bytes >> 10} KB",
+        _ => $"{bytes} bytes",
+    };
+
+    [LoggerMessage(1, LogLevel.Error, "A file of user {UserId} could not be stored: the blob store fails")]
+    private static partial void LogNoRoom(ILogger logger, Exception exception, Guid userId);
+
+    /// <summary>A content that is complete and not yet published.</summary>
+    private sealed record Part(IBlobUpload Upload, string Hash, long Bytes);
+}

@@ -1,0 +1,77 @@
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Identity;
+using SevenX42.Contracts.Media;
+using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Integration;
+using SevenX42.Modules.Media.Tests.Images;
+using SevenX42.Testing;
+
+namespace SevenX42.Modules.Media.Tests;
+
+/// <summary>What the store holds is what the database refers to, whichever way things go.</summary>
+public sealed class OrphanTests(PostgresServer postgres)
+{
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task Nothing_that_ends_leaves_a_blob_a_size_or_a_row_behind()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        Guid[] people = [NewId(), NewId()];
+        Guid[] conversations = [NewId(), NewId()];
+        // The same for both, and with the same smaller sizes.
+        byte[][] contents = [Pictures.Jpeg(700, 500), Pictures.Png(400, 300), Uploads.NewText(), Pictures.Jpeg(700, 400)];
+        foreach (var (person, conversation) in people.Zip(conversations))
+        {
+            using var client = host.ClientOf(person);
+            List<string> paths = [];
+            foreach (var content in contents)
+                paths.Add((await client.UploadAsync(content)).Headers.Location!.OriginalString);
+            foreach (var prompt in (string[])["one", "two"])
+                await StoreAsync(host, person, conversation, contents[prompt == "one" ? 0 : 1], prompt);
+            await client.DeleteAsync(paths[3], Cancellation);
+        }
+
+        var all = await AssertNoOrphansAsync(host);
+        await host.PurgeAsync();
+        var purged = await AssertNoOrphansAsync(host);
+        Assert.Equal(all - 3, purged);
+
+        await host.DeliverAsync<ConversationDeletedHandler, ConversationDeleted>(new(NewId(), conversations[0], people[0]));
+        Assert.Equal(purged, await AssertNoOrphansAsync(host));
+        await host.DeliverAsync<UserDeletedHandler, UserDeleted>(new(NewId(), people[0]));
+        Assert.Equal(purged, await AssertNoOrphansAsync(host));
+        await host.DeliverAsync<UserDeletedHandler, UserDeleted>(new(NewId(), people[1]));
+        Assert.Equal(0, await AssertNoOrphansAsync(host));
+        Assert.Equal(0, await host.CountAssetsAsync());
+        Assert.Equal(0, await host.QueryAsync(context => context.Variants.CountAsync(Cancellation)));
+        Assert.Equal(0, await host.QueryAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation)));
+    }
+
+    /// <summary>Compares the store with the database.</summary>
+    /// <returns>How many blobs there are.</returns>
+    private static async Task<int> AssertNoOrphansAsync(MediaHost host)
+    {
+        var stored = await host.Services.GetRequiredService<IBlobStore>().ListAsync(DateTimeOffset.MaxValue, Cancellation).ToListAsync(Cancellation);
+        var referenced = await host.QueryAsync(context => context.ReadReferencedAsync(stored, Cancellation));
+        var needed = await host.QueryAsync(async context =>
+            (List<string>)[.. await context.Assets.Select(a => a.ContentHash).ToListAsync(Cancellation), .. await context.Variants.Select(v => v.ContentHash).ToListAsync(Cancellation)]);
+        Assert.Equal(stored.Order(), referenced.Order());
+        Assert.Equal(needed.Distinct().Order(), stored.Order());
+        Assert.Equal(stored.Count, host.Files().Count);
+        return stored.Count;
+    }
+
+    private static async Task StoreAsync(MediaHost host, Guid owner, Guid conversation, byte[] content, string prompt)
+    {
+        await using var scope = host.Services.CreateAsyncScope();
+        using var stream = new MemoryStream(content);
+        var stored = await scope.ServiceProvider.GetRequiredService<IMediaApi>()
+            .StoreGeneratedAsync(owner, stream, new(NewId(), 0, conversation, prompt), Cancellation);
+        Assert.True(stored.IsSuccess);
+    }
+
+    private static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+}
