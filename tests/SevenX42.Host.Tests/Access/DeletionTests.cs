@@ -85,14 +85,15 @@ public sealed class DeletionTests(PostgresServer postgres) : IAsyncLifetime
         using var browser = new ChatBrowser(_app);
         var conversation = await browser.BeginAsync("Kept", model: "test/scripted");
         await browser.FinishedAsync(conversation);
-        var asset = await browser.UploadAsync(Png, "kept.png");
+        byte[] content = [.. "A file as it came."u8];
+        var asset = await browser.UploadAsync(content, "kept.txt");
 
         await browser.SignUpAsync("ada@example.org");
 
         Assert.Contains(Canary, await browser.TextAsync($"/c/{conversation:D}"), StringComparison.Ordinal);
         Assert.Contains(conversation.ToString("D"), await browser.TextAsync("/conversations"), StringComparison.Ordinal);
         using var file = await browser.GetAsync($"/media/assets/{asset:D}");
-        Assert.Equal(Png, await file.Content.ReadAsByteArrayAsync(Cancel));
+        Assert.Equal(content, await file.Content.ReadAsByteArrayAsync(Cancel));
         using var elsewhere = new ChatBrowser(_app);
         await elsewhere.SignInAsync("ada@example.org");
         Assert.Contains(Canary, await elsewhere.TextAsync($"/c/{conversation:D}"), StringComparison.Ordinal);
