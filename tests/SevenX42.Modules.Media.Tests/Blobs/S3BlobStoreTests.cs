@@ -55,7 +55,9 @@ public sealed class S3BlobStoreTests : BlobStoreContract
         Assert.Contains(_server.Refusals, r => r.StartsWith(refusal, StringComparison.Ordinal));
         Assert.DoesNotContain(what == "secret" ? wrong : S3Server.SecretKey, refused.ToString(), StringComparison.Ordinal);
         Assert.Empty(_server.Keys);
-        // That there is none must not be read from a store that nobody may look into.
+        await Assert.ThrowsAsync<BlobStoreException>(async () => await store.ListAsync(Time.GetUtcNow(), Cancellation).ToListAsync(Cancellation));
+        // That a file is gone must not be read from a store that nobody may look into; of a bucket and a file that are missing, a store
+        // says the same.
         if (what != "bucket")
             await Assert.ThrowsAsync<BlobStoreException>(() => store.OpenAsync(Hash, Cancellation));
     }
@@ -114,6 +116,14 @@ public sealed class S3BlobStoreTests : BlobStoreContract
         _server.Faulty = ["GET"];
         await using var read = (await Store.OpenAsync(HashOf(content), Cancellation))!;
         await Assert.ThrowsAnyAsync<IOException>(() => read.CopyToAsync(Stream.Null, Cancellation));
+    }
+
+    [Fact]
+    public async Task A_body_that_is_shorter_than_promised_does_not_look_like_the_end()
+    {
+        await using var read = new S3ObjectStream(10, (from, _) => Task.FromResult<Stream>(new MemoryStream(new byte[7 - from])));
+        await Assert.ThrowsAsync<EndOfStreamException>(() => read.CopyToAsync(Stream.Null, Cancellation));
+        Assert.Equal(7, read.Position);
     }
 
     [Fact]

@@ -35,22 +35,40 @@ public sealed class ImageProcessorTests
     public async Task No_more_pictures_are_decoded_at_once_than_configured()
     {
         using var images = New(new MediaOptions { MaxDecodings = 2 });
-        using var two = new ManualResetEventSlim();
+        using var three = new ManualResetEventSlim();
         var (now, most) = (0, 0);
-        await Task.WhenAll(Enumerable.Range(0, 8).Select(async _ =>
+        await Task.WhenAll(Enumerable.Range(0, 5).Select(async _ =>
         {
             using var picture = new WatchedStream(Pictures.Png(), () =>
             {
                 var running = Interlocked.Increment(ref now);
                 most = Math.Max(most, running);
-                if (running == 2)
-                    two.Set();
-                two.Wait(Cancellation);
+                if (running > 2)
+                    three.Set();
+                // A third one would come now, if it could.
+                three.Wait(TimeSpan.FromMilliseconds(200), Cancellation);
                 Interlocked.Decrement(ref now);
             });
             Assert.True((await images.CleanAsync("image/png", picture, Cancellation)).IsSuccess);
         }));
         Assert.Equal(2, most);
+    }
+
+    [Theory]
+    [InlineData("p3", 4)]
+    [InlineData("cmyk", 12)]
+    public async Task Colours_of_another_profile_look_as_they_did(string profile, int tolerance)
+    {
+        double[] colour = [200, 100, 50];
+        using var plain = (Image.Black(64, 64, bands: 3) + colour).Cast(Enums.BandFormat.Uchar).Copy(interpretation: Enums.Interpretation.Srgb);
+        using var elsewhere = plain.IccTransform(profile, inputProfile: "srgb");
+        using var file = new MemoryStream(elsewhere.JpegsaveBuffer(q: 100, keep: Enums.ForeignKeep.Icc));
+        using var images = New(new MediaOptions());
+        using var clean = Image.NewFromBuffer((await images.CleanAsync("image/jpeg", file, Cancellation)).Value.Content);
+        Assert.All(colour.Index(), c => Assert.InRange(clean[c.Index].Avg(), c.Item - tolerance, c.Item + tolerance));
+        // What is not brought over is off by more than this.
+        using var taken = Image.NewFromBuffer(file.ToArray());
+        Assert.Contains(colour.Index(), c => Math.Abs(taken[c.Index].Avg() - c.Item) > tolerance);
     }
 
     [Theory]

@@ -29,20 +29,11 @@ internal sealed class RestoreAssetHandler(MediaDbContext context, AssetIntake in
             return intake.OverQuota();
         var restored = await context.Assets.Where(a => a.Id == asset.Id && a.DeletedAt != null)
             .ExecuteUpdateAsync(set => set.SetProperty(a => a.DeletedAt, (DateTimeOffset?)null), cancellationToken);
+        // Purged meanwhile, or restored by somebody who was faster; what was charged here is rolled back.
         if (restored == 0)
-        {
-            // Purged meanwhile, or restored by somebody who was faster; it is not charged twice.
-            return await context.Assets.AnyAsync(a => a.Id == asset.Id, cancellationToken) ? await RolledBackAsync() : Gone;
-        }
-
+            return await context.Assets.AnyAsync(a => a.Id == asset.Id, cancellationToken) ? Result.Success : Gone;
         await transaction.CommitAsync(cancellationToken);
         return Result.Success;
-
-        async Task<Result> RolledBackAsync()
-        {
-            await transaction.RollbackAsync(cancellationToken);
-            return Result.Success;
-        }
     }
 }
 

@@ -31,7 +31,7 @@ internal sealed class S3BlobStore(IOptions<MediaOptions> options, IncomingFiles 
                 {
                     return (long?)(await _client.GetObjectMetadataAsync(_bucket, key, cancellationToken)).ContentLength;
                 }
-                catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound && e.ErrorCode != "NoSuchBucket")
+                catch (AmazonS3Exception e) when (e.StatusCode == HttpStatusCode.NotFound)
                 {
                     return null;
                 }
