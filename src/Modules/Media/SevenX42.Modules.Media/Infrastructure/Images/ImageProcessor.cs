@@ -132,7 +132,7 @@ internal sealed partial class ImageProcessor : IDisposable
         {
             try
             {
-                return file.IccTransform("srgb", intent: Enums.Intent.Perceptual, embedded: true, inputProfile: file.Contains(profile) ? null : "cmyk");
+                return file.IccTransform("srgb", intent: Enums.Intent.Relative, embedded: true, inputProfile: file.Contains(profile) ? null : "cmyk");
             }
             catch (VipsException)
             {
