@@ -79,6 +79,21 @@ public sealed class GetAssetTests(PostgresServer postgres)
             Assert.Equal(asset.ContentHash, Convert.ToHexStringLower(SHA256.HashData(await client.GetByteArrayAsync($"{asset.Path}?w={width}", Cancellation))));
     }
 
+    [Fact]
+    public async Task A_size_whose_content_is_gone_is_the_whole_picture_and_not_kept_for_it()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var asset = (await (await client.UploadAsync(Pictures.Png(400, 20))).Content.ReadFromJsonAsync<AssetInfo>(Cancellation))!;
+        var smaller = asset.Picture!.SourceSet.Split(", ")[0].Split(' ')[0];
+        Assert.Contains("w=320", smaller, StringComparison.Ordinal);
+        File.Delete(Path.Combine(host.Directory, host.Files().Single(f => !f.EndsWith(asset.ContentHash, StringComparison.Ordinal))));
+        using var response = await client.GetAsync(smaller, Cancellation);
+        Assert.Equal("image/png", response.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("no-cache, private", response.Headers.CacheControl?.ToString());
+        Assert.Equal(asset.ContentHash, Convert.ToHexStringLower(SHA256.HashData(await response.Content.ReadAsByteArrayAsync(Cancellation))));
+    }
+
     [Theory]
     [InlineData(10, 19, HttpStatusCode.PartialContent)]
     [InlineData(90, null, HttpStatusCode.PartialContent)]

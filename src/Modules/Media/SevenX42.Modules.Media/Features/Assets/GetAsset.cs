@@ -34,11 +34,18 @@ internal sealed partial class GetAssetHandler(MediaDbContext context, IBlobStore
         if (found is null)
             return Error.NotFound();
         var (asset, smaller) = (found.Asset, found.Smaller);
-        var hash = smaller?.ContentHash ?? asset.ContentHash;
         try
         {
-            if (await blobs.OpenAsync(hash, cancellationToken) is { } content)
-                return new AssetContent(asset, smaller is null ? asset.MediaType : MediaTypes.WebP, hash, content);
+            if (smaller is not null)
+            {
+                if (await blobs.OpenAsync(smaller.ContentHash, cancellationToken) is { } small)
+                    return new AssetContent(asset, MediaTypes.WebP, smaller.ContentHash, small);
+                // The whole picture is still one: a size can be lost to a sweeper of a version that knows of none.
+                LogContentMissing(logger, null, asset.Id);
+            }
+
+            if (await blobs.OpenAsync(asset.ContentHash, cancellationToken) is { } content)
+                return new AssetContent(asset, asset.MediaType, asset.ContentHash, content);
             LogContentMissing(logger, null, asset.Id);
         }
         catch (BlobStoreException e)
