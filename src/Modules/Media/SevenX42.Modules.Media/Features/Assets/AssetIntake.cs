@@ -194,6 +194,7 @@ internal sealed partial class AssetIntake(
     private async Task<Result<Asset>> StoreAsync(IReadOnlyList<Part> parts, Func<DateTimeOffset, Asset> create, CancellationToken cancellationToken)
     {
         var asset = create(time.GetUtcNow());
+        var published = new List<string>();
         try
         {
             await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
@@ -211,6 +212,7 @@ internal sealed partial class AssetIntake(
             {
                 await context.LockBlobAsync(part.Hash, cancellationToken);
                 await part.Upload.PublishAsync(cancellationToken);
+                published.Add(part.Hash);
             }
 
             context.Assets.Add(asset);
@@ -222,8 +224,9 @@ internal sealed partial class AssetIntake(
         }
         catch (BlobStoreException)
         {
-            // One of several: those that were published are nobody's.
-            await unreferenced.DeleteAsync(parts.Select(p => p.Hash), CancellationToken.None);
+            // One of several: those that were published are nobody's. A store that took none is not asked to delete any: it would not
+            // answer that either, and somebody waits.
+            await unreferenced.DeleteAsync(published, CancellationToken.None);
             throw;
         }
     }
