@@ -70,6 +70,9 @@ internal sealed class S3Server : IAsyncDisposable
     /// <summary>Methods that the fault concerns; all of them when there is none.</summary>
     public string[] Faulty { get; set; } = [];
 
+    /// <summary>Of how many requests since its start something is wrong with it; of all of them when that is not said.</summary>
+    public int Faults { get; set; } = int.MaxValue;
+
     /// <summary>Method and path of every request.</summary>
     public ConcurrentQueue<string> Requests { get; } = [];
 
@@ -109,7 +112,7 @@ internal sealed class S3Server : IAsyncDisposable
     private async Task AnswerAsync(HttpContext http)
     {
         Requests.Enqueue($"{http.Request.Method} {http.Request.Path}");
-        var fault = Faulty.Length == 0 || Faulty.Contains(http.Request.Method) ? Fault : S3Fault.None;
+        var fault = Requests.Count <= Faults && (Faulty.Length == 0 || Faulty.Contains(http.Request.Method)) ? Fault : S3Fault.None;
         using var body = new MemoryStream();
         await http.Request.Body.CopyToAsync(body);
         if (fault == S3Fault.Hang)

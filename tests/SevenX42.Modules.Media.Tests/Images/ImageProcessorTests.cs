@@ -35,19 +35,28 @@ public sealed class ImageProcessorTests
     public async Task No_more_pictures_are_decoded_at_once_than_configured()
     {
         using var images = New(new MediaOptions { MaxDecodings = 2 });
+        using var two = new ManualResetEventSlim();
         using var three = new ManualResetEventSlim();
         var (now, most) = (0, 0);
+        var counting = new Lock();
         await Task.WhenAll(Enumerable.Range(0, 5).Select(async _ =>
         {
             using var picture = new WatchedStream(Pictures.Png(), () =>
             {
-                var running = Interlocked.Increment(ref now);
-                most = Math.Max(most, running);
-                if (running > 2)
-                    three.Set();
-                // A third one would come now, if it could.
+                lock (counting)
+                {
+                    most = Math.Max(most, ++now);
+                    if (now >= 2)
+                        two.Set();
+                    if (now > 2)
+                        three.Set();
+                }
+
+                // The second one comes as soon as the machine has a thread for it; a third one would come then, if it could.
+                two.Wait(TimeSpan.FromSeconds(30), Cancellation);
                 three.Wait(TimeSpan.FromMilliseconds(200), Cancellation);
-                Interlocked.Decrement(ref now);
+                lock (counting)
+                    now--;
             });
             Assert.True((await images.CleanAsync("image/png", picture, Cancellation)).IsSuccess);
         }));
