@@ -93,12 +93,12 @@ internal sealed partial class ImageProcessor : IDisposable
         if ((long)file.Width * file.Height > _options.MaxPixels)
             return Error.Invalid("too_many_pixels", $"This picture has more than {Pixels(_options.MaxPixels)} pixels.", "file");
 
-        // Decoded once, here, where damage shows; whatever follows reads memory.
+        // Decoded once, here, where damage shows; whatever follows reads memory. It is turned while it is read: a second copy would be as
+        // large as the first.
         using var colours = InOurColours(file);
         colours.SetProgress(Unseen.Progress, cancellationToken);
         using var decoded = colours.CopyMemory();
-        using var upright = decoded.Autorot();
-        using var image = upright.CopyMemory();
+        using var image = decoded.Autorot();
         var (kind, bytes) = Encode(mediaType, image, cancellationToken);
         if (bytes.Length > _options.MaxAssetBytes)
             return Error.Invalid("too_large", "This picture is too large when it is made anew.", "file");
