@@ -8,8 +8,8 @@ namespace SevenX42.Modules.Media.Infrastructure.Blobs;
 internal sealed partial class UnreferencedBlobs(MediaDbContext context, IBlobStore blobs, ILogger<UnreferencedBlobs> logger)
 {
     /// <summary>
-    /// Deletes those of the blobs that nobody refers to. To be called after the commit that took the references away; what
-    /// fails here is logged and left to the sweeper.
+    /// Deletes those of the blobs that nobody refers to. To be called after the commit that took the references away. The first that
+    /// fails is logged, and left to the sweeper with the rest: a store that does not answer would be waited for once for each.
     /// </summary>
     /// <returns>How many were deleted.</returns>
     public async Task<int> DeleteAsync(IEnumerable<string> hashes, CancellationToken cancellationToken)
@@ -25,6 +25,7 @@ internal sealed partial class UnreferencedBlobs(MediaDbContext context, IBlobSto
             catch (BlobStoreException e)
             {
                 LogLeftBehind(logger, e, hash);
+                break;
             }
         }
 
