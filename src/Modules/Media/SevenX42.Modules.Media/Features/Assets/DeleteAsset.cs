@@ -96,8 +96,9 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
                 await using var scope = scopes.CreateAsyncScope();
                 await PurgeAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
             }
-            catch (Exception e) when (e is Npgsql.NpgsqlException or DbUpdateException or InvalidOperationException or TimeoutException)
+            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {
+                // Whatever the database or the store came up with, it must not end the process.
                 LogFailed(e);
             }
         }
