@@ -25,9 +25,22 @@ internal sealed partial class AssetIntake(
 {
     private const int BufferSize = 64 * 1024;
 
+    /// <summary>
+    /// How many files are stored at once. Each holds a connection while it waits for its owner's others and for the store: one person's
+    /// uploads, or a store that does not answer, must not take all connections that the whole application has.
+    /// </summary>
+    private const int MostAtOnce = 4;
+
+    private static readonly SemaphoreSlim Storing = new(MostAtOnce);
+
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
+
     private static readonly Error Empty = Error.Invalid("empty_file", "This file is empty.", "file");
     private static readonly Error UnknownType = Error.Invalid(
         "unsupported_type", "Only PNG, JPEG, GIF, WebP and AVIF images, PDF and plain text can be stored.", "file");
+
+    private static readonly Error Busy = Error.Unavailable(
+        "busy", "The server is busy with other files right now. Nothing of this file was kept; try again in a moment.", TimeSpan.FromSeconds(5));
 
     private static readonly Error NoImage = Error.Invalid("no_image", "This is no picture.", "file");
 
@@ -193,10 +206,12 @@ internal sealed partial class AssetIntake(
 
     private async Task<Result<Asset>> StoreAsync(IReadOnlyList<Part> parts, Func<DateTimeOffset, Asset> create, CancellationToken cancellationToken)
     {
-        var asset = create(time.GetUtcNow());
+        if (!await Storing.WaitAsync(LongestWait, cancellationToken))
+            return Busy;
         var published = new List<string>();
         try
         {
+            var asset = create(time.GetUtcNow());
             await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
             var charged = await context.ChargeAsync(asset.OwnerId, asset.ChargedBytes, options.Value.QuotaBytes, cancellationToken);
             // Whoever stores the same picture of the same job waits for the owner's row above, and then finds it here.
@@ -228,6 +243,10 @@ internal sealed partial class AssetIntake(
             // answer that either, and somebody waits.
             await unreferenced.DeleteAsync(published, CancellationToken.None);
             throw;
+        }
+        finally
+        {
+            Storing.Release();
         }
     }
 
