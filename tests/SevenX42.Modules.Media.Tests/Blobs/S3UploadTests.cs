@@ -94,9 +94,69 @@ public sealed class S3UploadTests(PostgresServer postgres) : IAsyncLifetime
     {
         await using var host = await MediaHost.StartAsync(postgres, [.. _server.Settings, ("Media:QuotaBytes", "1000")]);
         using var client = host.ClientOf(Ann);
+        // Those at the same time are charged after they were sent: what turns out to be too much is taken back.
         var responses = await Task.WhenAll(Enumerable.Range(0, 6).Select(_ => client.UploadAsync(Uploads.NewText(300))));
         Assert.Equal(3, responses.Count(r => r.StatusCode == HttpStatusCode.Created));
-        Assert.Equal(3, _server.Requests.Count(r => r.StartsWith("PUT", StringComparison.Ordinal)));
+        Assert.Equal(3, _server.Keys.Count);
+        Assert.Equal(900, await host.BytesOfAsync(Ann));
+        Assert.Empty(host.Files());
+        var before = _server.Requests.Count;
+        Assert.Equal("quota_exceeded", await UploadAssetTests.RefusedAsync(client.UploadAsync(Uploads.NewText(300)), HttpStatusCode.Conflict));
+        Assert.Equal(before, _server.Requests.Count);
+    }
+
+    [Fact]
+    public async Task While_a_store_takes_its_time_nobody_waits_for_its_owner()
+    {
+        await using var host = await MediaHost.StartAsync(postgres, [.. _server.Settings, ("Media:S3:Timeout", "00:00:20")]);
+        using var client = host.ClientOf(Ann);
+        var path = (await client.UploadAsync(Uploads.NewText())).Headers.Location!.OriginalString;
+        (_server.Fault, _server.Faulty) = (S3Fault.Hang, ["PUT"]);
+        var upload = client.UploadAsync(Uploads.NewText());
+        await Eventually.TrueAsync(() => _server.Requests.Count == 2);
+        Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        Assert.Equal(HttpStatusCode.NoContent, (await client.PostAsync(path + "/restore", null, Cancellation)).StatusCode);
+        Assert.False(upload.IsCompleted);
+        _server.Fault = S3Fault.None;
+        client.CancelPendingRequests();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => upload);
+    }
+
+    [Fact]
+    public async Task Whoever_waits_too_long_for_the_same_content_is_told_to_try_again()
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        await using var host = await MediaHost.StartAsync(
+            postgres, [.. _server.Settings, ("Media:S3:Timeout", "00:00:20"), ("ConnectionStrings:Postgres", database + ";Command Timeout=2")]);
+        using var client = host.ClientOf(Ann);
+        using var bob = host.ClientOf(Bob);
+        var content = Uploads.NewText();
+        (_server.Fault, _server.Faulty) = (S3Fault.Hang, ["PUT"]);
+        var upload = client.UploadAsync(content);
+        await Eventually.TrueAsync(() => _server.Requests.Count == 1);
+        Assert.Equal("busy", await UploadAssetTests.RefusedAsync(bob.UploadAsync(content), HttpStatusCode.ServiceUnavailable));
+        Assert.Equal(0, await host.BytesOfAsync(Bob));
+        _server.Fault = S3Fault.None;
+        client.CancelPendingRequests();
+        await Assert.ThrowsAnyAsync<OperationCanceledException>(() => upload);
+    }
+
+    [Fact]
+    public async Task A_store_that_does_not_answer_is_asked_to_delete_one_file_and_no_other()
+    {
+        await using var host = await MediaHost.StartAsync(postgres, [.. _server.Settings, ("Media:S3:Timeout", "00:00:00.200")]);
+        using var client = host.ClientOf(Ann);
+        for (var file = 0; file < 3; file++)
+        {
+            var path = (await client.UploadAsync(Uploads.NewText())).Headers.Location;
+            Assert.Equal(HttpStatusCode.NoContent, (await client.DeleteAsync(path, Cancellation)).StatusCode);
+        }
+
+        _server.Fault = S3Fault.Hang;
+        await host.PurgeAsync();
+        Assert.Single(_server.Requests.Where(r => r.StartsWith("DELETE", StringComparison.Ordinal)).Distinct());
+        Assert.Equal(3, _server.Keys.Count);
+        Assert.Equal(0, await host.CountAssetsAsync());
     }
 
     private async Task AssertNothingIsLeftAsync()

@@ -35,7 +35,10 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
             """,
             cancellationToken) > 0;
 
-    /// <summary>Gives bytes back. The owner's row comes before assets and blobs, everywhere, so that nobody waits in a circle.</summary>
+    /// <summary>
+    /// Gives bytes back. Blobs are locked first, by their hashes' order, then the owner's row, then assets, everywhere, so that nobody waits
+    /// in a circle. Nobody who holds the owner's row waits for a store.
+    /// </summary>
     public Task RefundAsync(Guid ownerId, long bytes, CancellationToken cancellationToken) => Database.ExecuteSqlAsync(
         $"UPDATE media.owners SET bytes = bytes - {bytes} WHERE id = {ownerId} AND NOT is_deleted", cancellationToken);
 
@@ -61,6 +64,11 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
         var key = "media.blob/" + hash;
         return Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))", cancellationToken);
     }
+
+    /// <summary>Whether a command took longer than commands may: it waited for a lock that somebody else holds.</summary>
+    public static bool IsTooLongAWait(Exception exception) =>
+        exception is NpgsqlException { InnerException: TimeoutException }
+            or InvalidOperationException { InnerException: NpgsqlException { InnerException: TimeoutException } };
 
     protected override void OnModelCreating(ModelBuilder modelBuilder)
     {

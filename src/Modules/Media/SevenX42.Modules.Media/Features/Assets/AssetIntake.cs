@@ -26,8 +26,8 @@ internal sealed partial class AssetIntake(
     private const int BufferSize = 64 * 1024;
 
     /// <summary>
-    /// How many files are stored at once. Each holds a connection while it waits for its owner's others and for the store: one person's
-    /// uploads, or a store that does not answer, must not take all connections that the whole application has.
+    /// How many files are stored at once. Each holds a connection while it waits for the store: one that does not answer must not take
+    /// all connections that the whole application has.
     /// </summary>
     private const int MostAtOnce = 4;
 
@@ -133,7 +133,7 @@ internal sealed partial class AssetIntake(
     {
         Result<CleanImage> cleaned;
         await using (var content = upload.Read())
-            cleaned = await images.CleanAsync(claimedType, content, cancellationToken);
+            cleaned = await images.CleanAsync(ownerId, claimedType, content, cancellationToken);
         if (!cleaned.IsSuccess)
             return cleaned.Error;
         var image = cleaned.Value;
@@ -211,31 +211,10 @@ internal sealed partial class AssetIntake(
         var published = new List<string>();
         try
         {
-            var asset = create(time.GetUtcNow());
-            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-            var charged = await context.ChargeAsync(asset.OwnerId, asset.ChargedBytes, options.Value.QuotaBytes, cancellationToken);
-            // Whoever stores the same picture of the same job waits for the owner's row above, and then finds it here.
-            if (asset is { JobId: { } job, JobIndex: { } index } && await FindStoredAsync(asset.OwnerId, job, index, cancellationToken) is { } stored)
-                return stored;
-            if (!charged)
-                return OverQuota();
-            if (asset.ConversationId is { } conversation && await context.DeletedConversations.AnyAsync(c => c.Id == conversation, cancellationToken))
-                return Error.NotFound("The conversation of this picture is gone.");
-
-            // The files before the row, both under the blobs' locks: a row always has its files, and a file without a row is swept.
-            foreach (var part in parts.OrderBy(p => p.Hash, StringComparer.Ordinal))
-            {
-                await context.LockBlobAsync(part.Hash, cancellationToken);
-                await part.Upload.PublishAsync(cancellationToken);
-                published.Add(part.Hash);
-            }
-
-            context.Assets.Add(asset);
-            await context.SaveChangesAsync(cancellationToken);
-            if (asset.Kind == AssetKind.Image)
-                await MakeFindableAsync(asset, cancellationToken);
-            await transaction.CommitAsync(cancellationToken);
-            return asset;
+            var (outcome, isNew) = await StoreAsync(parts, create(time.GetUtcNow()), published, cancellationToken);
+            if (!isNew)
+                await unreferenced.DeleteAsync(published, CancellationToken.None);
+            return outcome;
         }
         catch (BlobStoreException)
         {
@@ -249,6 +228,57 @@ internal sealed partial class AssetIntake(
             Storing.Release();
         }
     }
+
+    // Whoever is refused has published for nothing; what nobody refers to then, the caller deletes once the locks are gone.
+    private async Task<(Result<Asset> Outcome, bool IsNew)> StoreAsync(
+        IReadOnlyList<Part> parts, Asset asset, List<string> published, CancellationToken cancellationToken)
+    {
+        if (!await HasRoomAsync(asset, cancellationToken))
+            return (await FindStoredAsync(asset, cancellationToken) is { } there ? there : OverQuota(), false);
+        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        try
+        {
+            // The files before the row, both under the blobs' locks: a row always has its files, and a file without a row is swept. The
+            // owner's row is locked after that and for no longer than a few statements: their other files and deletions don't wait
+            // for a store.
+            foreach (var part in parts.OrderBy(p => p.Hash, StringComparer.Ordinal))
+            {
+                await context.LockBlobAsync(part.Hash, cancellationToken);
+                await part.Upload.PublishAsync(cancellationToken);
+                published.Add(part.Hash);
+            }
+
+            var charged = await context.ChargeAsync(asset.OwnerId, asset.ChargedBytes, options.Value.QuotaBytes, cancellationToken);
+            // Whoever stores the same picture of the same job waits for the owner's row above, and then finds it here.
+            if (await FindStoredAsync(asset, cancellationToken) is { } stored)
+                return (stored, false);
+            if (!charged)
+                return (OverQuota(), false);
+            if (asset.ConversationId is { } conversation && await context.DeletedConversations.AnyAsync(c => c.Id == conversation, cancellationToken))
+                return (Error.NotFound("The conversation of this picture is gone."), false);
+        }
+        catch (Exception e) when (MediaDbContext.IsTooLongAWait(e))
+        {
+            // Somebody stores or deletes the same content, and their store takes its time.
+            LogBusy(logger, e, asset.OwnerId);
+            return (Busy, false);
+        }
+
+        context.Assets.Add(asset);
+        await context.SaveChangesAsync(cancellationToken);
+        if (asset.Kind == AssetKind.Image)
+            await MakeFindableAsync(asset, cancellationToken);
+        await transaction.CommitAsync(cancellationToken);
+        return (asset, true);
+    }
+
+    // Charging decides; this spares a store what is clearly too much.
+    private async Task<bool> HasRoomAsync(Asset asset, CancellationToken cancellationToken) =>
+        await context.Set<Owner>().Where(o => o.Id == asset.OwnerId).Select(o => o.Bytes).FirstOrDefaultAsync(cancellationToken)
+            <= options.Value.QuotaBytes - asset.ChargedBytes;
+
+    private async Task<Asset?> FindStoredAsync(Asset asset, CancellationToken cancellationToken) =>
+        asset is { JobId: { } job, JobIndex: { } index } ? await FindStoredAsync(asset.OwnerId, job, index, cancellationToken) : null;
 
     // Also one that was deleted since: what somebody deleted does not come back because a worker died.
     private Task<Asset?> FindStoredAsync(Guid ownerId, Guid jobId, int index, CancellationToken cancellationToken) => context.Assets.AsNoTracking()
@@ -271,6 +301,9 @@ internal sealed partial class AssetIntake(
 
     [LoggerMessage(1, LogLevel.Error, "A file of user {UserId} could not be stored: the blob store fails")]
     private static partial void LogNoRoom(ILogger logger, Exception exception, Guid userId);
+
+    [LoggerMessage(2, LogLevel.Warning, "A file of user {UserId} could not be stored: its content is being stored or deleted for longer than anybody waits")]
+    private static partial void LogBusy(ILogger logger, Exception exception, Guid userId);
 
     /// <summary>A content that is complete and not yet published.</summary>
     private sealed record Part(IBlobUpload Upload, string Hash, long Bytes);

@@ -9,7 +9,8 @@ internal sealed partial class UnreferencedBlobs(MediaDbContext context, IBlobSto
 {
     /// <summary>
     /// Deletes those of the blobs that nobody refers to. To be called after the commit that took the references away. The first that
-    /// fails is logged, and left to the sweeper with the rest: a store that does not answer would be waited for once for each.
+    /// fails is logged, and left to the sweeper with the rest: a store that does not answer, or somebody who waits for it with the same
+    /// content, would be waited for once for each.
     /// </summary>
     /// <returns>How many were deleted.</returns>
     public async Task<int> DeleteAsync(IEnumerable<string> hashes, CancellationToken cancellationToken)
@@ -22,7 +23,7 @@ internal sealed partial class UnreferencedBlobs(MediaDbContext context, IBlobSto
                 if (await DeleteIfUnreferencedAsync(hash, cancellationToken))
                     deleted++;
             }
-            catch (BlobStoreException e)
+            catch (Exception e) when (e is BlobStoreException || MediaDbContext.IsTooLongAWait(e))
             {
                 LogLeftBehind(logger, e, hash);
                 break;
