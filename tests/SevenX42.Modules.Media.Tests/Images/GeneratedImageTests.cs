@@ -20,12 +20,12 @@ public sealed class GeneratedImageTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        var provenance = new ImageProvenance(NewId(), 3, NewId(), "a red\0 fox", "blurry", long.MaxValue, "comfy/flux");
+        var provenance = new ImageProvenance(NewId(), 3, NewId(), "a red\0 fox \ud83e\udd8a", "blur\udd8ary\0", long.MaxValue, "comfy\0/flux\ud83e");
         var stored = (await StoreAsync(host, Pictures.Png(700, 500), provenance)).Value;
         Assert.Equal((700, 500), (stored.Picture!.Width, stored.Picture.Height));
         Assert.Equal(HttpStatusCode.OK, (await client.GetAsync(stored.Picture.Source, Cancellation)).StatusCode);
         var row = await host.QueryAsync(context => context.Assets.SingleAsync(Cancellation));
-        Assert.Equal(("a red fox", "blurry", long.MaxValue, "comfy/flux"), (row.Prompt, row.NegativePrompt, row.Seed, row.Model));
+        Assert.Equal(("a red fox \ud83e\udd8a", "blur\ufffdry", long.MaxValue, "comfy/flux\ufffd"), (row.Prompt, row.NegativePrompt, row.Seed, row.Model));
         Assert.Equal((provenance.JobId, 3, provenance.ConversationId), (row.JobId, row.JobIndex, row.ConversationId));
         Assert.Equal(row.Bytes + row.VariantBytes, await host.BytesOfAsync(Ann));
     }

@@ -1,3 +1,4 @@
+using System.Text;
 using FluentValidation;
 using MediatR;
 using SevenX42.Contracts.Media;
@@ -35,10 +36,23 @@ internal sealed class StoreGeneratedImageHandler(AssetIntake intake) : IRequestH
         return stored.IsSuccess ? AssetUrls.Describe(stored.Value) : stored.Error;
     }
 
-    // The one character that PostgreSQL has no room for.
     private static ImageProvenance Stored(ImageProvenance provenance) => provenance with
     {
-        Prompt = provenance.Prompt.Replace("\0", "", StringComparison.Ordinal),
-        NegativePrompt = provenance.NegativePrompt?.Replace("\0", "", StringComparison.Ordinal),
+        Prompt = Text(provenance.Prompt),
+        NegativePrompt = provenance.NegativePrompt is { } negative ? Text(negative) : null,
+        Model = provenance.Model is { } model ? Text(model) : null,
     };
+
+    // PostgreSQL has no room for the character 0, and half a pair of surrogates is none.
+    private static string Text(string said)
+    {
+        var text = new StringBuilder(said.Length);
+        foreach (var rune in said.EnumerateRunes())
+        {
+            if (rune.Value != 0)
+                text.Append(rune.ToString());
+        }
+
+        return text.ToString();
+    }
 }
