@@ -1,6 +1,7 @@
 using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Time.Testing;
 using SevenX42.Contracts.Identity;
 using SevenX42.Messaging;
 using SevenX42.Modules.Media.Infrastructure;
@@ -171,5 +172,35 @@ public sealed class DeletionTests(PostgresServer postgres)
 
         Assert.Equal(new[] { keptFile, orphans[1] }.Order(), host.Files());
         Assert.Equal(kept, await client.GetByteArrayAsync(path, Cancellation));
+    }
+
+    [Fact]
+    public async Task Workers_clean_up_what_came_in_and_leave_the_store_to_those_that_serve()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        await client.UploadAsync(Uploads.NewText());
+        var orphan = host.Files().Single();
+        await host.QueryAsync(context => context.Assets.ExecuteDeleteAsync(Cancellation));
+        await File.WriteAllTextAsync(Path.Combine(host.Directory, "incoming", "died.part"), "half", Cancellation);
+        foreach (var file in host.Files())
+            File.SetLastWriteTimeUtc(Path.Combine(host.Directory, file), TimeProvider.System.GetUtcNow().AddHours(-9).UtcDateTime);
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var worker = ActivatorUtilities.CreateInstance<BlobSweeper>(host.Services, new AppRoleContext(AppRole.Worker), time);
+        await worker.StartAsync(Cancellation);
+        await Eventually.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromHours(1));
+            return host.Files().SequenceEqual([orphan]);
+        });
+        await worker.StopAsync(Cancellation);
+        using var web = ActivatorUtilities.CreateInstance<BlobSweeper>(host.Services, new AppRoleContext(AppRole.Web), time);
+        await web.StartAsync(Cancellation);
+        await Eventually.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromHours(1));
+            return host.Files().Count == 0;
+        });
+        await web.StopAsync(Cancellation);
     }
 }

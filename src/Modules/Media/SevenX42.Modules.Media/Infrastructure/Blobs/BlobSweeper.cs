@@ -47,15 +47,17 @@ internal sealed partial class BlobSweeper(
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
-        // The processes that store files are those that have them mounted.
-        if (!role.ServesWeb)
-            return;
         using var timer = new PeriodicTimer(options.Value.SweepInterval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
             try
             {
-                await SweepAsync(stoppingToken);
+                // Each process has files coming in, a worker those that models made, and maybe in a folder of its own. The store is one
+                // for all: looking through it is left to those that serve.
+                if (role.ServesWeb)
+                    await SweepAsync(stoppingToken);
+                else
+                    await blobs.DiscardAbandonedAsync(time.GetUtcNow() - options.Value.SweepAge, stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
             {

@@ -134,11 +134,15 @@ internal sealed class IncomingFile : IAsyncDisposable
     public async ValueTask DisposeAsync()
     {
         _sha.Dispose();
-        await IncomingFiles.GuardedAsync(async () =>
+        try
         {
             await _file.DisposeAsync();
             if (File.Exists(Path))
                 File.Delete(Path);
-        });
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentOutOfRangeException)
+        {
+            // What it held may be stored by now, and must not be reported as lost. The sweeper finds the file.
+        }
     }
 }
