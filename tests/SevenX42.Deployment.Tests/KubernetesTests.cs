@@ -18,7 +18,7 @@ public sealed class KubernetesTests
 
     [Fact]
     public void There_is_an_overlay_for_development_and_some_for_production() =>
-        Assert.Equal(["development", "production", "production-ingress", "production-keda"], Manifests.Overlays);
+        Assert.Equal(["development", "production", "production-ingress", "production-keda", "production-s3"], Manifests.Overlays);
 
     [Theory, MemberData(nameof(Overlays))]
     public void An_overlay_has_no_field_that_its_kind_does_not_have(string overlay) => Assert.True(Manifests.Of(overlay).Objects.Count > 15);
@@ -297,8 +297,13 @@ public sealed class KubernetesTests
     [Theory, MemberData(nameof(Overlays))]
     public void Files_outlive_their_pods(string overlay) => Hold(Rules.FilesOutliveTheirPods(Manifests.Of(overlay)));
 
-    [Fact]
-    public void Files_that_go_with_their_pod_are_caught() => Caught(Rules.FilesOutliveTheirPods, "mountPath: /data/media", "mountPath: /media");
+    [Theory]
+    [InlineData("production", "mountPath: /data/media", "mountPath: /media")]
+    [InlineData("production", "claimName: sevenx42-media", "claimName: sevenx42-other")]
+    [InlineData("production-s3", "name: Media__S3__Bucket\n", "name: Media__S3__Prefix\n")]
+    [InlineData("production-s3", "mountPath: /data/media", "mountPath: /media")]
+    public void Files_that_go_with_their_pod_are_caught(string overlay, string text, string with) =>
+        Assert.NotEmpty(Rules.FilesOutliveTheirPods(Manifests.Planted(overlay, text, with)));
 
     [Theory, MemberData(nameof(Overlays))]
     public void Migrations_are_a_job(string overlay) => Hold(Rules.MigrationsAreAJob(Manifests.Of(overlay)));

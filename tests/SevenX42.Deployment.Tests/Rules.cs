@@ -261,12 +261,15 @@ internal static partial class Rules
 
     public static IEnumerable<string> FilesOutliveTheirPods(Manifests m)
     {
-        var claim = m.Of<V1PersistentVolumeClaim>().Single();
+        // A claim that all share, or a bucket; then no claim is left that nobody uses, and what comes in has a folder all the same.
+        var claim = m.Of<V1PersistentVolumeClaim>().SingleOrDefault()?.Metadata.Name;
         foreach (var workload in m.Ours.Where(w => w.Component is "web" or "worker"))
         {
-            var volume = workload.Pod.Volumes.SingleOrDefault(v => v.PersistentVolumeClaim?.ClaimName == claim.Metadata.Name)?.Name;
+            var mounts = workload.Container.VolumeMounts;
             // {DataDirectory}/media, as the table says.
-            if (volume is null || workload.Container.VolumeMounts.All(v => v.Name != volume || v.MountPath != "/data/media"))
+            var volume = workload.Pod.Volumes.SingleOrDefault(v => mounts.Any(p => p.Name == v.Name && p.MountPath == "/data/media"));
+            var hasBucket = workload.Container.Env.Any(e => e.Name == "Media__S3__Bucket" && e.ValueFrom?.SecretKeyRef is { Optional: null or false });
+            if (hasBucket ? claim is not null || volume?.EmptyDir is null : claim is null || volume?.PersistentVolumeClaim?.ClaimName != claim)
                 yield return $"{workload.Name}: files go with the pod";
             if (workload.Container.VolumeMounts.All(v => v.MountPath != "/tmp"))
                 yield return $"{workload.Name}: can't take uploads";
