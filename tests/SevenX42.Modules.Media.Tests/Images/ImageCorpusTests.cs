@@ -26,6 +26,10 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
     private static readonly Dictionary<string, (Func<byte[]> Make, string Comes)> Stored = new()
     {
         ["a JPEG"] = (() => Pictures.Jpeg(700, 500), "image/jpeg 700x500"),
+        ["a JPEG that knows its printer"] = (
+            () => Save(Pictures.New(90, 60), i => i.Copy(xres: 11, yres: 13).JpegsaveBuffer()), "image/jpeg 90x60"),
+        ["a PNG that knows its printer"] = (
+            () => Save(Pictures.New(90, 60), i => i.Copy(xres: 11, yres: 13).PngsaveBuffer()), "image/png 90x60"),
         ["a progressive JPEG"] = (() => Save(Pictures.New(90, 60), i => i.JpegsaveBuffer(interlace: true)), "image/jpeg 90x60"),
         ["a grey JPEG"] = (() => Save(Pictures.Grey(90, 60), i => i.JpegsaveBuffer()), "image/jpeg 90x60"),
         ["a JPEG in printing colours"] = (
@@ -189,6 +193,8 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
         Assert.Equal(Enums.BandFormat.Uchar, image.Format);
         Assert.Contains(image.Interpretation, new[] { Enums.Interpretation.Srgb, Enums.Interpretation.Bw });
         Assert.True(double.IsFinite(image.Avg()));
+        // 72 dots to an inch, or what is assumed where the format does not say.
+        Assert.All((double[])[image.Xres, image.Yres], r => Assert.True(Math.Abs(r - (72 / 25.4)) < 0.01 || r == 1, $"{r} dots to a millimetre"));
         Assert.DoesNotContain(image.GetFields(), f => f.StartsWith("exif", StringComparison.Ordinal) || f.StartsWith("png-comment", StringComparison.Ordinal)
             || f is "xmp-data" or "iptc-data" or "icc-profile-data" or "orientation" or "jpeg-comment" or "n-pages" or "jpeg-thumbnail-data");
         Assert.Equal(-1, content.AsSpan().IndexOf(Encoding.ASCII.GetBytes(Pictures.Secret)));

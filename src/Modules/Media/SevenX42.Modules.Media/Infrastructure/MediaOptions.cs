@@ -22,7 +22,7 @@ internal sealed class MediaOptions
 
     /// <summary>Most pixels of a picture. Decoded they take 4 bytes each.</summary>
     [Range(1, 1_000_000_000)]
-    public long MaxPixels { get; set; } = 50_000_000;
+    public long MaxPixels { get; set; } = 25_000_000;
 
     /// <summary>How many pictures are decoded at once, and so how many of them are in memory.</summary>
     [Range(1, 64)]

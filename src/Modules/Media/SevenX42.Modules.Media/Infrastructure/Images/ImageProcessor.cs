@@ -32,6 +32,9 @@ internal sealed partial class ImageProcessor : IDisposable
 
     private const int PreviewSide = 16;
 
+    /// <summary>72 to an inch.</summary>
+    private const double DotsPerMillimetre = 72 / 25.4;
+
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
     private static readonly Error Broken = Error.Invalid(
@@ -45,46 +48,41 @@ internal sealed partial class ImageProcessor : IDisposable
     private readonly MediaOptions _options;
     private readonly TimeProvider _time;
     private readonly ILogger<ImageProcessor> _logger;
-    private readonly SemaphoreSlim _places;
+    private readonly Turns _turns;
 
     public ImageProcessor(IOptions<MediaOptions> options, TimeProvider time, ILogger<ImageProcessor> logger)
     {
         (_options, _time, _logger) = (options.Value, time, logger);
-        _places = new SemaphoreSlim(_options.MaxDecodings);
+        _turns = new Turns(_options.MaxDecodings, time);
     }
 
     /// <summary>Makes a picture anew.</summary>
+    /// <param name="ownerId">Whose it is: one of each person's is made anew at a time.</param>
     /// <param name="mediaType">What its first bytes say it is.</param>
     /// <param name="content">The picture; seekable.</param>
     /// <param name="cancellationToken">Nobody waits any more.</param>
-    public async Task<Result<CleanImage>> CleanAsync(string mediaType, Stream content, CancellationToken cancellationToken)
+    public async Task<Result<CleanImage>> CleanAsync(Guid ownerId, string mediaType, Stream content, CancellationToken cancellationToken)
     {
-        if (!await _places.WaitAsync(LongestWait, cancellationToken))
+        using var place = await _turns.TakeAsync(ownerId, LongestWait, cancellationToken);
+        if (place is null)
             return Busy;
+        using var limit = new CancellationTokenSource(_options.DecodingTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
         try
         {
-            using var limit = new CancellationTokenSource(_options.DecodingTimeout, _time);
-            using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-            try
-            {
-                return await Task.Run(() => Clean(mediaType, content, either.Token), CancellationToken.None);
-            }
-            catch (VipsException e)
-            {
-                cancellationToken.ThrowIfCancellationRequested();
-                LogRefused(e, mediaType);
-                return limit.IsCancellationRequested ? TooSlow : Broken;
-            }
+            return await Task.Run(() => Clean(mediaType, content, either.Token), CancellationToken.None);
         }
-        finally
+        catch (Exception e) when (e is VipsException or OperationCanceledException)
         {
-            _places.Release();
+            cancellationToken.ThrowIfCancellationRequested();
+            LogRefused(e, mediaType);
+            return limit.IsCancellationRequested ? TooSlow : Broken;
         }
     }
 
-    public void Dispose() => _places.Dispose();
-
-    private Result<CleanImage> Clean(string mediaType, Stream content, CancellationToken cancellationToken)
+    /// <summary>Decodes a picture that is not too large into memory: whatever follows reads that, and what the decoder held is free again.</summary>
+    /// <exception cref="VipsException">It is damaged, or its time is over.</exception>
+    internal Result<Image> Decode(string mediaType, Stream content, CancellationToken cancellationToken)
     {
         Vips.Configure();
         using var file = Open(mediaType, content);
@@ -93,16 +91,60 @@ internal sealed partial class ImageProcessor : IDisposable
         if ((long)file.Width * file.Height > _options.MaxPixels)
             return Error.Invalid("too_many_pixels", $"This picture has more than {Pixels(_options.MaxPixels)} pixels.", "file");
 
-        // Decoded once, here, where damage shows; whatever follows reads memory. It is turned while it is read: a second copy would be as
-        // large as the first.
         using var colours = InOurColours(file);
-        colours.SetProgress(Unseen.Progress, cancellationToken);
-        using var decoded = colours.CopyMemory();
-        using var image = decoded.Autorot();
+        using var watched = Watched(colours, cancellationToken);
+        var decoded = watched.CopyMemory();
+        // It would go on telling what is gone by then how far it is.
+        decoded.SetProgress(null, CancellationToken.None);
+        return decoded;
+    }
+
+    /// <summary>Encodes a picture as what it was, or as what comes nearest.</summary>
+    /// <exception cref="VipsException">Its time is over.</exception>
+    internal static (string MediaType, byte[] Content) Encode(string mediaType, Image image, CancellationToken cancellationToken)
+    {
+        using var watched = Watched(image, cancellationToken);
+        return mediaType switch
+        {
+            MediaTypes.Jpeg => (MediaTypes.Jpeg, watched.JpegsaveBuffer(q: 90, keep: Enums.ForeignKeep.None)),
+            MediaTypes.Png or MediaTypes.Gif => (MediaTypes.Png, watched.PngsaveBuffer(compression: 6, keep: Enums.ForeignKeep.None)),
+            _ => (MediaTypes.WebP, watched.WebpsaveBuffer(q: 90, keep: Enums.ForeignKeep.None)),
+        };
+    }
+
+    /// <summary>Makes a smaller size of a picture.</summary>
+    /// <exception cref="VipsException">Its time is over.</exception>
+    internal static CleanVariant Shrink(Image image, int width, CancellationToken cancellationToken)
+    {
+        using var small = image.ThumbnailImage(width, height: LongestSide, size: Enums.Size.Down);
+        using var watched = Watched(small, cancellationToken);
+        return new CleanVariant(watched.Width, watched.Height, watched.WebpsaveBuffer(q: 80, keep: Enums.ForeignKeep.None));
+    }
+
+    public void Dispose() => _turns.Dispose();
+
+    private Result<CleanImage> Clean(string mediaType, Stream content, CancellationToken cancellationToken)
+    {
+        var read = Decode(mediaType, content, cancellationToken);
+        if (!read.IsSuccess)
+            return read.Error;
+        using var decoded = read.Value;
+        // It is turned while it is read: a second copy would be as large as the first.
+        using var turned = decoded.Autorot();
+        // How many dots to an inch tells of the device; every picture says the same.
+        using var image = turned.Copy(xres: DotsPerMillimetre, yres: DotsPerMillimetre);
+        cancellationToken.ThrowIfCancellationRequested();
         var (kind, bytes) = Encode(mediaType, image, cancellationToken);
         if (bytes.Length > _options.MaxAssetBytes)
             return Error.Invalid("too_large", "This picture is too large when it is made anew.", "file");
-        var variants = Widths.Where(width => width < image.Width).Select(width => Shrink(image, width, cancellationToken)).ToList();
+        var variants = new List<CleanVariant>();
+        foreach (var width in Widths.Where(width => width < image.Width))
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            variants.Add(Shrink(image, width, cancellationToken));
+        }
+
+        cancellationToken.ThrowIfCancellationRequested();
         using var tiny = image.ThumbnailImage(PreviewSide, PreviewSide, Enums.Size.Down);
         var preview = tiny.WebpsaveBuffer(q: 30, alphaQ: 30, keep: Enums.ForeignKeep.None);
         return new CleanImage(kind, image.Width, image.Height, bytes, preview, variants);
@@ -145,22 +187,14 @@ internal sealed partial class ImageProcessor : IDisposable
         return colours.Cast(Enums.BandFormat.Uchar);
     }
 
-    private static (string MediaType, byte[] Content) Encode(string mediaType, Image image, CancellationToken cancellationToken)
+    // libvips asks whether to go on where it tells how far it is, and it tells that of the image that somebody wants to know it of.
+    private static Image Watched(Image image, CancellationToken cancellationToken)
     {
-        image.SetProgress(Unseen.Progress, cancellationToken);
-        return mediaType switch
-        {
-            MediaTypes.Jpeg => (MediaTypes.Jpeg, image.JpegsaveBuffer(q: 90, optimizeCoding: true, keep: Enums.ForeignKeep.None)),
-            MediaTypes.Png or MediaTypes.Gif => (MediaTypes.Png, image.PngsaveBuffer(compression: 6, keep: Enums.ForeignKeep.None)),
-            _ => (MediaTypes.WebP, image.WebpsaveBuffer(q: 90, keep: Enums.ForeignKeep.None)),
-        };
-    }
-
-    private static CleanVariant Shrink(Image image, int width, CancellationToken cancellationToken)
-    {
-        using var small = image.ThumbnailImage(width, height: LongestSide, size: Enums.Size.Down);
-        small.SetProgress(Unseen.Progress, cancellationToken);
-        return new CleanVariant(small.Width, small.Height, small.WebpsaveBuffer(q: 80, keep: Enums.ForeignKeep.None));
+        var watched = image.Copy();
+        // What it is made of may be watched, too, and would be told and stopped in its place.
+        watched.SetProgress(null, CancellationToken.None);
+        watched.SetProgress(Unseen.Progress, cancellationToken);
+        return watched;
     }
 
     private static string Pixels(long count) => count >= 1_000_000 ? $"{count / 1_000_000} million" : $"{count}";
@@ -168,7 +202,7 @@ internal sealed partial class ImageProcessor : IDisposable
     [LoggerMessage(1, LogLevel.Information, "A picture that says it is {MediaType} could not be read")]
     private partial void LogRefused(Exception exception, string mediaType);
 
-    /// <summary>libvips asks whether to go on where it tells how far it is.</summary>
+    /// <summary>How far it is, nobody looks at.</summary>
     private sealed class Unseen : IProgress<int>
     {
         public static readonly Unseen Progress = new();
