@@ -20,7 +20,7 @@ internal sealed class MediaOptions
     [Range(1, long.MaxValue)]
     public long QuotaBytes { get; set; } = 1024 * 1024 * 1024;
 
-    /// <summary>Most pixels of a picture. Decoded they take 4 bytes each.</summary>
+    /// <summary>Most pixels of a picture. Decoded they take 3 or 4 bytes each, and decoders and encoders a multiple of that besides.</summary>
     [Range(1, 1_000_000_000)]
     public long MaxPixels { get; set; } = 25_000_000;
 
