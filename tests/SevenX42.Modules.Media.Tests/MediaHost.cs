@@ -46,7 +46,9 @@ internal sealed class MediaHost : IAsyncDisposable
             ["ConnectionStrings:Postgres"] = await postgres.CreateDatabaseAsync(),
             ["Media:Directory"] = directory,
         });
-        builder.Configuration.AddInMemoryCollection(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)));
+        // Of two values for a key the later one counts.
+        foreach (var (key, value) in settings)
+            builder.Configuration[key] = value;
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(new AppRoleContext(AppRole.All));
         builder.Services.AddHttpBuildingBlocks();

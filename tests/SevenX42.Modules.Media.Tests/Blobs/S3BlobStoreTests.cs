@@ -63,7 +63,6 @@ public sealed class S3BlobStoreTests : BlobStoreContract
 
     [Theory]
     [InlineData(S3Fault.Error)]
-    [InlineData(S3Fault.SlowDown)]
     [InlineData(S3Fault.Forbidden)]
     [InlineData(S3Fault.Cut)]
     [InlineData(S3Fault.Hang)]
