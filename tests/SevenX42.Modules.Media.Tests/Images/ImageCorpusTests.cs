@@ -112,6 +112,9 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
         ["a JPEG that floods"] = (() => Pictures.JpegOfSize(65_500, 65_500), "too_many_pixels"),
         ["a JPEG of no size"] = (() => Pictures.JpegOfSize(0, 0), "broken_image"),
         ["a GIF that floods"] = (() => Pictures.GifOfSize(16_000, 16_000), "too_many_pixels"),
+        ["a WebP that floods"] = (() => Pictures.WebPOfSize(16_383, 16_383), "too_many_pixels"),
+        ["an AVIF that floods"] = (() => Pictures.AvifOfSize(Pictures.Avif(), 16_000, 16_000), "too_many_pixels"),
+        ["an AVIF that is larger than it says"] = (() => Pictures.AvifOfSize(Pictures.Avif(700, 500), 10, 10), "broken_image"),
         ["a TIFF"] = (() => Save(Pictures.New(90, 60), i => i.TiffsaveBuffer()), "unsupported_type"),
         ["a BMP"] = (() => [.. "BM"u8, .. Noise(200)], "unsupported_type"),
         ["a HEIC"] = (() => [0, 0, 0, 24, .. "ftypheic"u8, .. Noise(200)], "unsupported_type"),
@@ -121,6 +124,16 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
         ["nothing"] = (() => [], "empty_file"),
     };
 
+    private static readonly Dictionary<string, (Func<byte[]> Make, string MediaType)> Kept = new()
+    {
+        ["an SVG with a script"] = (
+            () => [.. "<svg xmlns='http://www.w3.org/2000/svg' onload='alert(1)'><script>alert(document.domain)</script></svg>"u8], "text/plain"),
+        ["a page"] = (() => [.. "<!doctype html><script>fetch('/account')</script>"u8], "text/plain"),
+        ["entities that multiply"] = (() => [.. "<!DOCTYPE a [<!ENTITY b 'ha'><!ENTITY c '&b;&b;&b;&b;&b;&b;&b;&b;'>]><a>&c;</a>"u8], "text/plain"),
+        ["a PDF with a script"] = (() => [.. "%PDF-1.7\n1 0 obj<</OpenAction<</S/JavaScript/JS(app.alert(1))>>>>endobj"u8], "application/pdf"),
+        ["a PDF that is a page, too"] = (() => [.. "%PDF-1.7\n<html><script>alert(1)</script>"u8], "application/pdf"),
+    };
+
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
     private MediaHost Host => fixture.Host;
@@ -128,6 +141,8 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
     public static TheoryData<string> ToBeStored => [.. Stored.Keys];
 
     public static TheoryData<string> ToBeRefused => [.. Refused.Keys];
+
+    public static TheoryData<string> ToBeKept => [.. Kept.Keys];
 
     [Theory]
     [MemberData(nameof(ToBeStored))]
@@ -181,6 +196,24 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
         Assert.Equal(before, Host.Files());
         Assert.Equal(0, await Host.BytesOfAsync(owner));
         Assert.Equal(0, await Host.QueryAsync(context => context.Assets.CountAsync(a => a.OwnerId == owner, Cancellation)));
+    }
+
+    [Theory]
+    [MemberData(nameof(ToBeKept))]
+    public async Task What_only_says_it_is_a_picture_is_offered_for_saving_and_never_shown(string file)
+    {
+        var (make, mediaType) = Kept[file];
+        using var client = Host.ClientOf(NewOwner());
+        var sent = make();
+        using var response = await client.UploadAsync(sent, "picture.svg", "image/svg+xml");
+        var asset = (await response.Content.ReadFromJsonAsync<AssetInfo>(Cancellation))!;
+        Assert.Equal((mediaType, null), (asset.MediaType, asset.Picture));
+        using var served = await client.GetAsync(asset.Path, Cancellation);
+        Assert.Equal(sent, await served.Content.ReadAsByteArrayAsync(Cancellation));
+        Assert.Equal(mediaType, served.Content.Headers.ContentType?.MediaType);
+        Assert.Equal("attachment", served.Content.Headers.ContentDisposition?.DispositionType);
+        Assert.Equal("default-src 'none'; sandbox", served.Headers.GetValues("Content-Security-Policy").Single());
+        Assert.Equal("nosniff", served.Headers.GetValues("X-Content-Type-Options").Single());
     }
 
     private static Guid NewOwner() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());

@@ -65,6 +65,37 @@ public sealed class ImageProcessorTests
         Assert.Equal(2, most);
     }
 
+    [Fact]
+    public async Task What_takes_more_memory_for_a_pixel_may_have_fewer_of_them()
+    {
+        using var images = New(new MediaOptions { MaxPixels = 12_000 });
+        (string MediaType, byte[] Content, bool IsTaken)[] pictures =
+        [
+            ("image/jpeg", Pictures.Jpeg(120, 100), true),
+            ("image/jpeg", Pictures.Jpeg(121, 100), false),
+            ("image/png", SeenThrough(120, 100, i => i.PngsaveBuffer()), true),
+            ("image/webp", Pictures.WebP(120, 100), true),
+            ("image/webp", SeenThrough(40, 100, i => i.WebpsaveBuffer()), true),
+            ("image/webp", SeenThrough(41, 100, i => i.WebpsaveBuffer()), false),
+            ("image/avif", SeenThrough(40, 100, i => i.HeifsaveBuffer(compression: Enums.ForeignHeifCompression.Av1, effort: 0)), true),
+            ("image/avif", SeenThrough(41, 100, i => i.HeifsaveBuffer(compression: Enums.ForeignHeifCompression.Av1, effort: 0)), false),
+            ("image/avif", Pictures.Avif(60, 100), true),
+            ("image/avif", Pictures.Avif(61, 100), false),
+        ];
+        foreach (var (mediaType, content, isTaken) in pictures)
+        {
+            using var picture = new MemoryStream(content);
+            var clean = await images.CleanAsync(Ann, mediaType, picture, Cancellation);
+            Assert.Equal((mediaType, isTaken ? null : "too_many_pixels"), (mediaType, clean.Error?.Code));
+        }
+
+        static byte[] SeenThrough(int width, int height, Func<Image, byte[]> save)
+        {
+            using var picture = Pictures.WithAlpha(width, height);
+            return save(picture);
+        }
+    }
+
     [Theory]
     [InlineData("p3", 4)]
     [InlineData("cmyk", 4)]

@@ -174,6 +174,23 @@ internal static class Pictures
         return Changed(Changed(gif, 6, size), picture + 5, size);
     }
 
+    /// <summary>A WebP that says it is of another size: 14 bits each, after the mark of its only frame.</summary>
+    public static byte[] WebPOfSize(ushort width, ushort height)
+    {
+        var webp = WebP();
+        var frame = webp.AsSpan().IndexOf((ReadOnlySpan<byte>)[0x9D, 0x01, 0x2A]);
+        return Changed(webp, frame + 3, (byte)width, (byte)(width >> 8), (byte)height, (byte)(height >> 8));
+    }
+
+    /// <summary>An AVIF whose box of its size says another one.</summary>
+    public static byte[] AvifOfSize(byte[] avif, int width, int height)
+    {
+        var size = new byte[8];
+        BinaryPrimitives.WriteInt32BigEndian(size, width);
+        BinaryPrimitives.WriteInt32BigEndian(size.AsSpan(4), height);
+        return Changed(avif, avif.AsSpan().IndexOf("ispe"u8) + 8, size);
+    }
+
     /// <summary>The table's polynomial, bit by bit: these files are small.</summary>
     private static uint Crc(ReadOnlySpan<byte> bytes)
     {
