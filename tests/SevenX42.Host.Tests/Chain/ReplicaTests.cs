@@ -63,7 +63,7 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
     {
         _provider.Script("scripted", request => request.Messages[0].Role == "system"
             ? Script.Answer("A title")
-            : Script.Answer(Text[..600], seed: 1, TimeSpan.FromMilliseconds(2)).Hang());
+            : Script.Stream.Role().Say(Text[..600]).Hang());
         await using var here = await StartAsync("Web");
         await using var there = await StartAsync("Web");
         await using var worker = await StartAsync("Worker");
