@@ -138,9 +138,18 @@ public sealed class PostgresDataSources(IConfiguration configuration) : IAsyncDi
         lock (_lock)
         {
             if (!_byConnectionString.TryGetValue(connectionString, out var dataSource))
-                _byConnectionString[connectionString] = dataSource = new NpgsqlDataSourceBuilder(connectionString).Build();
+                _byConnectionString[connectionString] = dataSource = new NpgsqlDataSourceBuilder(WithoutKerberos(connectionString)).Build();
             return dataSource;
         }
+    }
+
+    // Unless it is required: looking for its library, which small images don't have, is an error on the console of every start.
+    private static string WithoutKerberos(string connectionString)
+    {
+        var builder = new NpgsqlConnectionStringBuilder(connectionString);
+        if (builder.GssEncryptionMode is GssEncryptionMode.Prefer)
+            builder.GssEncryptionMode = GssEncryptionMode.Disable;
+        return builder.ConnectionString;
     }
 
     /// <inheritdoc/>
