@@ -119,7 +119,8 @@ public sealed class S3BlobStoreTests : BlobStoreContract
     [Fact]
     public async Task A_body_that_is_shorter_than_promised_does_not_look_like_the_end()
     {
-        await using var read = new S3ObjectStream(10, (from, _) => Task.FromResult<Stream>(new MemoryStream(new byte[7 - from])));
+        await using var read = new S3ObjectStream(
+            10, Timeout.InfiniteTimeSpan, (from, _) => Task.FromResult<Stream>(new MemoryStream(new byte[7 - from])));
         await Assert.ThrowsAsync<EndOfStreamException>(() => read.CopyToAsync(Stream.Null, Cancellation));
         Assert.Equal(7, read.Position);
     }

@@ -29,6 +29,9 @@ internal enum S3Fault
     /// <summary>The connection is cut in the middle of an object that is read, and before the headers of every other answer.</summary>
     Cut,
 
+    /// <summary>Of an object that is read a half comes, and then nothing more.</summary>
+    Stall,
+
     /// <summary>403 <c>AccessDenied</c>.</summary>
     Forbidden,
 }
@@ -117,8 +120,7 @@ internal sealed class S3Server : IAsyncDisposable
         await http.Request.Body.CopyToAsync(body);
         if (fault == S3Fault.Hang)
         {
-            using var gone = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, _stop.Token);
-            await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, gone.Token).ContinueWith(static _ => { }, TaskScheduler.Default);
+            await HangAsync(http);
             return;
         }
 
@@ -133,10 +135,16 @@ internal sealed class S3Server : IAsyncDisposable
         else if (Check(http, body.ToArray()) is var (status, code, message))
             await RefuseAsync(http, status, code, message);
         else
-            await ServeAsync(http, body.ToArray(), cut: fault == S3Fault.Cut);
+            await ServeAsync(http, body.ToArray(), fault);
     }
 
-    private async Task ServeAsync(HttpContext http, byte[] body, bool cut)
+    private Task HangAsync(HttpContext http)
+    {
+        var gone = CancellationTokenSource.CreateLinkedTokenSource(http.RequestAborted, _stop.Token);
+        return Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, gone.Token).ContinueWith(_ => gone.Dispose(), TaskScheduler.Default);
+    }
+
+    private async Task ServeAsync(HttpContext http, byte[] body, S3Fault fault)
     {
         var path = http.Request.Path.Value!.TrimStart('/');
         var (bucket, key) = path.Split('/', 2) is [var first, var rest] ? (first, rest) : (path, "");
@@ -157,7 +165,7 @@ internal sealed class S3Server : IAsyncDisposable
                 http.Response.StatusCode = 204;
                 break;
             case "HEAD" or "GET" when key.Length > 0 && _objects.TryGetValue(key, out var found):
-                await SendAsync(http, found.Content, found.At, cut);
+                await SendAsync(http, found.Content, found.At, fault);
                 break;
             case "HEAD" or "GET" when key.Length > 0:
                 await RefuseAsync(http, 404, "NoSuchKey", "The specified key does not exist.");
@@ -171,7 +179,7 @@ internal sealed class S3Server : IAsyncDisposable
         }
     }
 
-    private static async Task SendAsync(HttpContext http, byte[] content, DateTimeOffset at, bool cut)
+    private async Task SendAsync(HttpContext http, byte[] content, DateTimeOffset at, S3Fault fault)
     {
         http.Response.Headers.LastModified = at.ToString("R", CultureInfo.InvariantCulture);
         var from = 0;
@@ -185,12 +193,14 @@ internal sealed class S3Server : IAsyncDisposable
         http.Response.ContentLength = content.Length - from;
         if (http.Request.Method == "HEAD")
             return;
-        await http.Response.Body.WriteAsync(content.AsMemory(from, cut ? (content.Length - from) / 2 : content.Length - from));
-        if (cut)
-        {
-            await http.Response.Body.FlushAsync();
-            http.Abort();
-        }
+        var isHalf = fault is S3Fault.Cut or S3Fault.Stall;
+        await http.Response.Body.WriteAsync(content.AsMemory(from, isHalf ? (content.Length - from) / 2 : content.Length - from));
+        if (!isHalf)
+            return;
+        await http.Response.Body.FlushAsync();
+        if (fault == S3Fault.Stall)
+            await HangAsync(http);
+        http.Abort();
     }
 
     private async Task ListAsync(HttpContext http)

@@ -73,6 +73,20 @@ public sealed class S3UploadTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_store_that_stalls_in_the_middle_of_a_file_does_not_hold_whoever_reads_it()
+    {
+        using var client = _host.ClientOf(Ann);
+        var content = Uploads.NewText(200_000);
+        var path = (await client.UploadAsync(content)).Headers.Location;
+        _server.Fault = S3Fault.Stall;
+        // The connection ends before the file does: half a file must not look whole.
+        await Assert.ThrowsAsync<HttpRequestException>(
+            () => client.GetByteArrayAsync(path, Cancellation).WaitAsync(TimeSpan.FromSeconds(20), Cancellation));
+        _server.Fault = S3Fault.None;
+        Assert.Equal(content, await client.GetByteArrayAsync(path, Cancellation));
+    }
+
+    [Fact]
     public async Task A_content_is_never_deleted_under_an_upload_of_the_same()
     {
         using var ann = _host.ClientOf(Ann);

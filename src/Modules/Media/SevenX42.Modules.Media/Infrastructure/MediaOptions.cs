@@ -72,7 +72,7 @@ internal sealed class S3Options
     /// <summary>What the keys of all objects begin with, such as <c>media/</c>.</summary>
     public string Prefix { get; set; } = "";
 
-    /// <summary>How long one request may take.</summary>
+    /// <summary>How long one request may take until it is answered, and then each read of a content that comes.</summary>
     public TimeSpan Timeout { get; set; } = TimeSpan.FromSeconds(30);
 
     /// <summary>Whether an object store is wanted at all.</summary>

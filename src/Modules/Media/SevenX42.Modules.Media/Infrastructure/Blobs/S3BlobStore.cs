@@ -18,6 +18,7 @@ internal sealed class S3BlobStore(IOptions<MediaOptions> options, IncomingFiles 
     private readonly AmazonS3Client _client = Connect(options.Value.S3);
     private readonly string _bucket = options.Value.S3.Bucket;
     private readonly string _prefix = options.Value.S3.Prefix;
+    private readonly TimeSpan _longestRead = options.Value.S3.Timeout;
 
     public Task<IBlobUpload> BeginAsync(CancellationToken cancellationToken) => Task.FromResult<IBlobUpload>(new Upload(this, incoming.Begin()));
 
@@ -37,7 +38,7 @@ internal sealed class S3BlobStore(IOptions<MediaOptions> options, IncomingFiles 
                 }
             },
             cancellationToken);
-        return length is { } known ? new S3ObjectStream(known, (from, token) => ReadAsync(key, from, token)) : null;
+        return length is { } known ? new S3ObjectStream(known, _longestRead, (from, token) => ReadAsync(key, from, token)) : null;
     }
 
     public Task DeleteAsync(string hash, CancellationToken cancellationToken)

@@ -5,8 +5,9 @@ namespace SevenX42.Modules.Media.Infrastructure.Blobs;
 /// the reader has moved. Whoever wants the length alone has cost nothing.
 /// </summary>
 /// <param name="length">Its length in bytes.</param>
+/// <param name="longestRead">How long each read of what was asked for may take: a store that stalls must not hold whoever reads.</param>
 /// <param name="open">Asks for it from a position to its end.</param>
-internal sealed class S3ObjectStream(long length, Func<long, CancellationToken, Task<Stream>> open) : Stream
+internal sealed class S3ObjectStream(long length, TimeSpan longestRead, Func<long, CancellationToken, Task<Stream>> open) : Stream
 {
     private Stream? _body;
     private long _position;
@@ -44,7 +45,7 @@ internal sealed class S3ObjectStream(long length, Func<long, CancellationToken, 
         if (_position >= length || buffer.IsEmpty)
             return 0;
         _body ??= await open(_position, cancellationToken);
-        var count = await _body.ReadAsync(buffer, cancellationToken);
+        var count = await ReadInTimeAsync(_body, buffer, cancellationToken);
         // Less than was promised must not look like the end.
         if (count == 0)
             throw new EndOfStreamException("The object store ended an object early.");
@@ -70,6 +71,20 @@ internal sealed class S3ObjectStream(long length, Func<long, CancellationToken, 
         if (disposing)
             Close(ref _body);
         base.Dispose(disposing);
+    }
+
+    private async ValueTask<int> ReadInTimeAsync(Stream body, Memory<byte> buffer, CancellationToken cancellationToken)
+    {
+        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
+        limit.CancelAfter(longestRead);
+        try
+        {
+            return await body.ReadAsync(buffer, limit.Token);
+        }
+        catch (OperationCanceledException e) when (!cancellationToken.IsCancellationRequested)
+        {
+            throw new IOException("The object store stopped in the middle of an object.", e);
+        }
     }
 
     private static void Close(ref Stream? body)
