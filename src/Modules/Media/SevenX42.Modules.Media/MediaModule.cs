@@ -48,6 +48,7 @@ public sealed class MediaModule : IModule
             : ActivatorUtilities.CreateInstance<FileBlobStore>(provider));
         services.AddScoped<UnreferencedBlobs>();
         services.AddSingleton<ImageProcessor>();
+        services.AddSingleton<StoringPlaces>();
         services.AddScoped<AssetIntake>();
         services.AddSingleton<BlobSweeper>();
         services.AddHostedService(static provider => provider.GetRequiredService<BlobSweeper>());

@@ -19,19 +19,12 @@ internal sealed partial class AssetIntake(
     IBlobStore blobs,
     UnreferencedBlobs unreferenced,
     ImageProcessor images,
+    StoringPlaces places,
     IOptions<MediaOptions> options,
     TimeProvider time,
     ILogger<AssetIntake> logger)
 {
     private const int BufferSize = 64 * 1024;
-
-    /// <summary>
-    /// How many files are stored at once. Each holds a connection while it waits for the store: one that does not answer must not take
-    /// all connections that the whole application has.
-    /// </summary>
-    private const int MostAtOnce = 4;
-
-    private static readonly SemaphoreSlim Storing = new(MostAtOnce);
 
     private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(30);
 
@@ -206,7 +199,7 @@ internal sealed partial class AssetIntake(
 
     private async Task<Result<Asset>> StoreAsync(IReadOnlyList<Part> parts, Func<DateTimeOffset, Asset> create, CancellationToken cancellationToken)
     {
-        if (!await Storing.WaitAsync(LongestWait, cancellationToken))
+        if (!await places.TakeAsync(LongestWait, cancellationToken))
             return Busy;
         var published = new List<string>();
         try
@@ -225,7 +218,7 @@ internal sealed partial class AssetIntake(
         }
         finally
         {
-            Storing.Release();
+            places.Return();
         }
     }
 
@@ -307,4 +300,23 @@ internal sealed partial class AssetIntake(
 
     /// <summary>A content that is complete and not yet published.</summary>
     private sealed record Part(IBlobUpload Upload, string Hash, long Bytes);
+}
+
+/// <summary>
+/// How many files are stored at once in this process. Each holds a connection while it waits for the store: one that does not answer must
+/// not take all connections that the whole application has.
+/// </summary>
+internal sealed class StoringPlaces : IDisposable
+{
+    private const int MostAtOnce = 4;
+
+    private readonly SemaphoreSlim _places = new(MostAtOnce);
+
+    /// <summary>Waits for a place; whoever has one returns it.</summary>
+    /// <returns><see langword="false"/> when there was none in time.</returns>
+    public Task<bool> TakeAsync(TimeSpan longest, CancellationToken cancellationToken) => _places.WaitAsync(longest, cancellationToken);
+
+    public void Return() => _places.Release();
+
+    public void Dispose() => _places.Dispose();
 }
