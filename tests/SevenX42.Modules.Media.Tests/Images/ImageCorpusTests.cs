@@ -181,6 +181,30 @@ public sealed class ImageCorpusTests(ImageCorpusHost fixture) : IClassFixture<Im
         Assert.Equal(files.Sum(f => new FileInfo(Path.Combine(Host.Directory, f)).Length), await Host.BytesOfAsync(owner));
     }
 
+    [Fact]
+    public async Task A_picture_is_stored_upright_whichever_way_the_camera_was_held()
+    {
+        // Where one sees the corner that the file begins with, and how large the picture is.
+        string[] seen =
+        [
+            "top left 120x80", "top right 120x80", "bottom right 120x80", "bottom left 120x80",
+            "top left 80x120", "top right 80x120", "bottom right 80x120", "bottom left 80x120",
+        ];
+        using var client = Host.ClientOf(NewOwner());
+        using var corner = (Image.Black(30, 20) + 255).Cast(Enums.BandFormat.Uchar).Embed(0, 0, 120, 80);
+        foreach (var (orientation, expected) in seen.Index())
+        {
+            using var held = corner.Mutate(m => m.Set(GValue.GIntType, "orientation", orientation + 1));
+            var path = (await client.UploadAsync(held.JpegsaveBuffer(keep: Enums.ForeignKeep.All))).Headers.Location;
+            using var stored = Image.NewFromBuffer(await client.GetByteArrayAsync(path, Cancellation));
+            var (right, bottom) = (stored.Width - 5, stored.Height - 5);
+            (string Name, int X, int Y)[] corners =
+                [("top left", 5, 5), ("top right", right, 5), ("bottom right", right, bottom), ("bottom left", 5, bottom)];
+            var white = string.Join(", ", corners.Where(c => stored.Getpoint(c.X, c.Y)[0] > 200).Select(c => c.Name));
+            Assert.Equal((orientation, expected), (orientation, $"{white} {stored.Width}x{stored.Height}"));
+        }
+    }
+
     [Theory]
     [MemberData(nameof(ToBeRefused))]
     public async Task A_picture_that_is_none_is_refused_with_a_sentence_and_leaves_nothing(string picture)
