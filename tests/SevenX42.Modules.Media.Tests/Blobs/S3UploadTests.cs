@@ -73,6 +73,21 @@ public sealed class S3UploadTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_store_that_knows_a_file_and_does_not_give_it_is_said_so()
+    {
+        using var client = _host.ClientOf(Ann);
+        var content = Uploads.NewText();
+        var path = (await client.UploadAsync(content)).Headers.Location;
+        (_server.Fault, _server.Faulty) = (S3Fault.Error, ["GET"]);
+        using var response = await client.GetAsync(path, Cancellation);
+        Assert.Null(response.Headers.ETag);
+        Assert.Null(response.Content.Headers.ContentDisposition);
+        Assert.Equal("storage_unavailable", await UploadAssetTests.RefusedAsync(Task.FromResult(response), HttpStatusCode.ServiceUnavailable));
+        _server.Fault = S3Fault.None;
+        Assert.Equal(content, await client.GetByteArrayAsync(path, Cancellation));
+    }
+
+    [Fact]
     public async Task A_store_that_stalls_in_the_middle_of_a_file_does_not_hold_whoever_reads_it()
     {
         using var client = _host.ClientOf(Ann);

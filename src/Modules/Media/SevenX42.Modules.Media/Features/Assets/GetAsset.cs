@@ -25,6 +25,9 @@ internal sealed record AssetContent(Asset Asset, string MediaType, string Conten
 internal sealed partial class GetAssetHandler(MediaDbContext context, IBlobStore blobs, ILogger<GetAssetHandler> logger)
     : IRequestHandler<GetAsset, Result<AssetContent>>
 {
+    internal static readonly Error Unreadable = Error.Unavailable(
+        "storage_unavailable", "The server can't read this file right now. Try again later.");
+
     public async Task<Result<AssetContent>> Handle(GetAsset request, CancellationToken cancellationToken)
     {
         var found = await context.Assets.AsNoTracking()
@@ -53,11 +56,11 @@ internal sealed partial class GetAssetHandler(MediaDbContext context, IBlobStore
             LogContentMissing(logger, e, asset.Id);
         }
 
-        return Error.Unavailable("storage_unavailable", "The server can't read this file right now. Try again later.");
+        return Unreadable;
     }
 
     [LoggerMessage(1, LogLevel.Error, "The content of asset {AssetId} can't be read")]
-    private static partial void LogContentMissing(ILogger logger, Exception? exception, Guid assetId);
+    internal static partial void LogContentMissing(ILogger logger, Exception? exception, Guid assetId);
 }
 
 /// <summary>
@@ -75,9 +78,17 @@ internal static class GetAssetEndpoint
     /// <param name="http">The request.</param>
     /// <param name="user">Who asks.</param>
     /// <param name="sender">The mediator.</param>
+    /// <param name="logger">Of the handler.</param>
     /// <param name="cancellationToken">Nobody waits any more.</param>
     public static async Task<IResult> Get(
-        Guid assetId, int? w, string? v, HttpContext http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
+        Guid assetId,
+        int? w,
+        string? v,
+        HttpContext http,
+        ICurrentUser user,
+        ISender sender,
+        ILogger<GetAssetHandler> logger,
+        CancellationToken cancellationToken)
     {
         var result = await sender.Send(new GetAsset(user.RequiredId, assetId, w), cancellationToken);
         if (!result.IsSuccess)
@@ -92,11 +103,32 @@ internal static class GetAssetEndpoint
         headers.XContentTypeOptions = "nosniff";
         // It is its owner's alone; an address that names the content is good for ever, any other is asked for again.
         headers.CacheControl = v == AssetUrls.VersionOf(hash) ? "private, max-age=31536000, immutable" : "private, no-cache";
-        return TypedResults.Stream(
+        var file = TypedResults.Stream(
             content,
             mediaType == MediaTypes.Text ? "text/plain; charset=utf-8" : mediaType,
             lastModified: asset.CreatedAt,
             entityTag: new EntityTagHeaderValue($"\"{hash}\""),
             enableRangeProcessing: true);
+        return new Readable(file, fault => GetAssetHandler.LogContentMissing(logger, fault, assetId));
+    }
+
+    /// <summary>
+    /// A store may know a file and still not give it. Until the first byte is sent that can be said; after it the connection ends.
+    /// </summary>
+    private sealed class Readable(IResult file, Action<Exception> onFault) : IResult
+    {
+        public async Task ExecuteAsync(HttpContext httpContext)
+        {
+            try
+            {
+                await file.ExecuteAsync(httpContext);
+            }
+            catch (Exception e) when (e is BlobStoreException or IOException && !httpContext.Response.HasStarted)
+            {
+                onFault(e);
+                httpContext.Response.Clear();
+                await GetAssetHandler.Unreadable.ToResult().ExecuteAsync(httpContext);
+            }
+        }
     }
 }
