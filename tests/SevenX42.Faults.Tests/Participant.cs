@@ -50,19 +50,19 @@ internal sealed class Participant(World world, History history, int seed) : IDis
             _conversations.Add(conversation);
             using var ended = new CancellationTokenSource();
             var log = Task.CompletedTask;
-            for (var turn = 0; turn < MostTurns && (turn == 0 || !over.IsCancellationRequested); turn++)
+            for (var turn = 0; turn < (poisonous ? 1 : MostTurns) && (turn == 0 || !over.IsCancellationRequested); turn++)
             {
                 var sent = history.Send(turn == 0 ? conversation : ChatBrowser.NewId(), conversation, poisonous);
                 await SendAsync(sent, turn == 0 ? "/conversations" : $"/conversations/{conversation:D}/messages");
                 if (turn == 0 && _random.NextDouble() < FollowsLog)
                     log = new LogTab(world, history, _browser, conversation).FollowAsync(ended.Token);
                 await WatchAsync(sent, number: 2 * (turn + 1));
-                if (poisonous)
-                    return;
             }
 
             await ended.CancelAsync();
             await log;
+            if (poisonous)
+                return;
         }
     }
 

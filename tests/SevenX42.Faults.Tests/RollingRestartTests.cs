@@ -32,7 +32,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
     [Fact]
     public async Task A_rolling_restart_in_the_midst_of_answers_loses_nothing_and_leaves_nobody_alone_for_long()
     {
-        await using var world = await World.StartAsync(webs: 2, workers: 2, ("Realtime:ConnectionsPerUser", "100"));
+        await using var world = await World.StartAsync(webs: 2, workers: 1, ("Realtime:ConnectionsPerUser", "100"));
         var replaced = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         world.Provider.Script("scripted", request => request.Messages switch
         {
