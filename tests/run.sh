@@ -33,33 +33,14 @@ export DOTNET_TieredPGO=0
 results="$(mktemp -d)"
 trap 'rm -rf "$results"' EXIT
 dotnet build Monolith.sln -c Debug -nologo -v quiet
-
-# A test that hangs is named and ends its project, instead of holding everything.
-check() {
-  local project="$1" name
-  name="$(basename "$project" .csproj)"
-  shift
-  { echo "== $name"
-    dotnet test "$project" --no-build -nologo -v quiet --blame-hang-timeout 10m --blame-hang-dump-type none --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || touch "$results/failed"
-  } >"$results/$name.txt" 2>&1
-  # Whole, for another may be writing.
-  cat "$results/$name.txt"
-}
-
-# Tests of the whole application wait half of their time, and begin with those that measure nothing: others fit beside them. What
-# keeps both processors busy, and what lets processes fail, has the machine for itself.
-alone=() beside=()
+status=0
+# One project at a time: together they take as long, and what measures time measures the others.
 for project in architecture-tests/*.csproj tests/*.Tests/*.csproj; do
-  case "$project" in
-    *.Host.Tests.csproj) host="$project" ;;
-    *.Faults.Tests.csproj | *.Chat.Tests.csproj | *.Generation.Tests.csproj) alone+=("$project") ;;
-    *) beside+=("$project") ;;
-  esac
+  name="$(basename "$project" .csproj)"
+  echo "== $name"
+  # A test that hangs is named and ends its project, instead of holding everything.
+  dotnet test "$project" --no-build -nologo -v quiet --blame-hang-timeout 10m --blame-hang-dump-type none --logger "console;verbosity=minimal" --logger "trx;LogFileName=$name.trx" --results-directory "$results" "$@" || status=1
 done
-check "$host" "$@" &
-for project in "${beside[@]}"; do check "$project" "$@"; done
-wait
-for project in "${alone[@]}"; do check "$project" "$@"; done
 
 # One line that sums all projects, from the result files and not from the console.
 shopt -s nullglob
@@ -72,6 +53,6 @@ for file in "$results"/*.trx; do
   # Not its "notExecuted", which stays 0.
   skipped=$((skipped + $(count total) - $(count executed)))
 done
-[ ! -e "$results/failed" ] || [ "$failed" -gt 0 ] || failed=1
+[ "$status" = 0 ] || [ "$failed" -gt 0 ] || failed=1
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" = 0 ]
