@@ -42,6 +42,12 @@ internal static class DeleteAssetEndpoint
         Guid assetId, HttpRequest http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
     {
         var result = await sender.Send(new DeleteAsset(user.RequiredId, assetId), cancellationToken);
+        return Answer(result, http);
+    }
+
+    /// <summary>What is said of a deletion, done or taken back: nothing, or where a page without scripts goes on.</summary>
+    public static IResult Answer(Result result, HttpRequest http)
+    {
         if (!result.IsSuccess)
             return result.Error.ToResult();
         if (!http.WantsPage())

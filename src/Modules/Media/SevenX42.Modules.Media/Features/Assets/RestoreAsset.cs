@@ -44,11 +44,6 @@ internal static class RestoreAssetEndpoint
         Guid assetId, HttpRequest http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
     {
         var result = await sender.Send(new RestoreAsset(user.RequiredId, assetId), cancellationToken);
-        if (!result.IsSuccess)
-            return result.Error.ToResult();
-        if (!http.WantsPage())
-            return TypedResults.NoContent();
-        http.HttpContext.Response.Headers.Location = "/";
-        return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
+        return DeleteAssetEndpoint.Answer(result, http);
     }
 }
