@@ -91,8 +91,8 @@ internal sealed class DemoPicture
         return PngEncoder.Encode(pixels, width, height);
     }
 
-    /// <summary>One stroke. It lies beside the label, which would hide it.</summary>
-    /// <returns>Whether it changed anything.</returns>
+    /// <summary>One stroke.</summary>
+    /// <returns>Whether it changed anything in the upper half, where no label hides it.</returns>
     private bool Paint(double radius)
     {
         var (cx, cy) = (Next() * _size.Width, Next() * _size.Height);
@@ -114,7 +114,7 @@ internal sealed class DemoPicture
                 for (var c = 0; c < 3; c++)
                 {
                     var mixed = (byte)(((pixel[c] * 3) + (paint[c] * 7) + 5) / 10);
-                    changed |= mixed != pixel[c];
+                    changed |= mixed != pixel[c] && y < _size.Height / 2;
                     pixel[c] = mixed;
                 }
             }

@@ -63,13 +63,14 @@ internal static class ImageRun
                     yield break;
             }
 
+            // A server that counts each part of its work anew, or says the same again: the bar waits until it is past where it was,
+            // and whoever says nothing new is silent.
+            if (update is ImageStep said && (said.Step <= step || said.Step > said.Steps))
+                continue;
             begun = true;
             silence.CancelAfter(limits.Idle);
             switch (update)
             {
-                // A server that counts each part of its work anew; the bar waits until it is past where it was.
-                case ImageStep now when now.Step <= step || now.Step > now.Steps:
-                    continue;
                 case ImageStep now:
                     step = now.Step;
                     yield return now;

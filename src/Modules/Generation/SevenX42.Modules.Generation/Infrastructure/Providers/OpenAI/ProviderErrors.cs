@@ -121,6 +121,31 @@ internal sealed partial class ProviderErrors(string provider, string? apiKey, Ti
         };
     }
 
+    /// <summary>What a refusal of a server of pictures means. Its reason is shown, for it is often about the prompt.</summary>
+    /// <param name="status">Status of its response.</param>
+    /// <param name="message">Its own words.</param>
+    /// <param name="code">Its own code, where it has codes.</param>
+    /// <param name="model">The model that was asked for.</param>
+    public GenerationFailure RefusedImage(int status, string message, string code, string model)
+    {
+        message = Clean(message);
+        if (code is "content_filter" or "content_policy_violation" or "moderation_blocked")
+            return Domain.Images.ImageFailures.Refused(provider, message);
+        if (ByMeaning(message, code, model) is { } meaning)
+            return meaning;
+        return status switch
+        {
+            401 => Unauthorized,
+            402 => Quota,
+            403 => new GenerationFailure("provider_forbidden", Quote($"{provider} does not allow this with the configured key", message)),
+            404 or 405 => new GenerationFailure("provider_not_found", Quote($"{provider} has no image API at its address, or not this model", message)),
+            408 or 409 or 425 => Unavailable(message),
+            429 => new GenerationFailure("rate_limited", RateLimited(null), Retry: true),
+            >= 500 => Unavailable(message),
+            _ => new GenerationFailure("provider_rejected", Quote($"{provider} rejected the request", message)),
+        };
+    }
+
     private GenerationFailure? ByMeaning(string message, string code, string model)
     {
         if (code is "context_length_exceeded" or "exceed_context_size_error" || ContextLength().IsMatch(message))
@@ -185,7 +210,7 @@ internal sealed partial class ProviderErrors(string provider, string? apiKey, Ti
     }
 
     /// <summary>Servers word errors in at least five ways.</summary>
-    private (string Message, string Code) Read(JsonElement root)
+    public (string Message, string Code) Read(JsonElement root)
     {
         if (root.ValueKind == JsonValueKind.Array && root.GetArrayLength() > 0)
             root = root[0];
