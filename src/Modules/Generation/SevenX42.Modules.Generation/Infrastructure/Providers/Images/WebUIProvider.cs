@@ -28,6 +28,9 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
     /// <summary>What a step takes on a fast card.</summary>
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(200);
 
+    /// <summary>How long it may take to say how far it is.</summary>
+    private static readonly TimeSpan PollLimit = TimeSpan.FromSeconds(5);
+
     /// <summary>How long stopping may take before the server is left to itself.</summary>
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(2);
 
@@ -83,12 +86,12 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
                     break;
                 switch (await poll)
                 {
-                    case { IsOurs: false } when !queued:
+                    case { Place: Place.Queued } when !queued:
                         queued = true;
                         yield return new ImageQueued(null);
                         break;
-                    case { IsOurs: true, Steps: > 0 } progress:
-                        (isOurs, seen) = (true, progress);
+                    case { Place: not Place.Queued, Steps: > 0 } progress:
+                        (isOurs, seen) = (progress.Place == Place.Active, progress);
                         yield return new ImageStep(progress.Step, progress.Steps);
                         if (progress.Preview is { } shown && shown != preview)
                         {
@@ -156,31 +159,34 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
     /// <param name="cancellationToken">Stops asking.</param>
     private async Task<Progress?> PollAsync(string? task, CancellationToken cancellationToken)
     {
+        using var limit = new CancellationTokenSource(PollLimit, time);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, limit.Token);
         try
         {
-            if (task is not null && !await IsActiveAsync(task, cancellationToken))
-                return new Progress(false, false, 0, 0, 0, null);
-            using var document = await _server.AskAsync(HttpMethod.Get, "sdapi/v1/progress", null, "", cancellationToken);
-            return ReadProgress(document.RootElement);
+            var place = task is null ? Place.Active : await FindAsync(task, stop.Token);
+            if (place == Place.Queued)
+                return new Progress(place, false, 0, 0, 0, null);
+            using var document = await _server.AskAsync(HttpMethod.Get, "sdapi/v1/progress", null, "", stop.Token);
+            return ReadProgress(document.RootElement, place);
         }
-        catch (Exception e) when (e is ProviderFault or HttpRequestException or IOException or OperationCanceledException or InvalidOperationException)
+        catch (Exception e) when (e is ProviderFault or HttpRequestException or IOException or OperationCanceledException)
         {
             return null;
         }
     }
 
-    /// <summary>Whether the server works on this task. Servers that know no ids work on the last one they were given, as far as one can tell.</summary>
-    private async Task<bool> IsActiveAsync(string task, CancellationToken cancellationToken)
+    /// <summary>Where a task is. Servers before 1.9 don't take its id, so they don't know it.</summary>
+    private async Task<Place> FindAsync(string task, CancellationToken cancellationToken)
     {
         try
         {
             var body = new JsonObject { ["id_task"] = task, ["id_live_preview"] = -1, ["live_preview"] = false };
             using var document = await _server.AskAsync(HttpMethod.Post, "internal/progress", body, "", cancellationToken);
-            return !document.RootElement.TryGetProperty("active", out var active) || active.ValueKind != JsonValueKind.False;
+            return Is(document.RootElement, "active") ? Place.Active : Is(document.RootElement, "queued") ? Place.Queued : Place.Unknown;
         }
         catch (ProviderFault)
         {
-            return true;
+            return Place.Unknown;
         }
     }
 
@@ -195,7 +201,7 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
         {
             while (!drawing.IsCompleted)
             {
-                if (await IsActiveAsync(task, limit.Token))
+                if (await FindAsync(task, limit.Token) != Place.Queued)
                     (await _server.SendAsync(HttpMethod.Post, "sdapi/v1/interrupt", null, "application/json", "", limit.Token)).Dispose();
                 await IsOverAsync(drawing, limit.Token);
             }
@@ -210,16 +216,16 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
     /// <c>state.job_no</c> of <c>state.job_count</c> pictures are done, and <c>state.sampling_step</c> of <c>state.sampling_steps</c>
     /// steps of the next. The count is -1 before the first step, and 0 when nothing is done. <c>current_image</c> is base64.
     /// </summary>
-    private static Progress? ReadProgress(JsonElement root)
+    private static Progress? ReadProgress(JsonElement root, Place place)
     {
         if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("state", out var state) || state.ValueKind != JsonValueKind.Object)
             return null;
-        var interrupted = state.TryGetProperty("interrupted", out var flag) && flag.ValueKind == JsonValueKind.True;
+        var interrupted = Is(state, "interrupted");
         var (pictures, picture, steps, step) = (Number("job_count"), Number("job_no"), Number("sampling_steps"), Number("sampling_step"));
         if (pictures <= 0 || steps <= 0)
-            return new Progress(true, interrupted, 0, 0, 0, null);
+            return new Progress(place, interrupted, 0, 0, 0, null);
         var preview = root.TryGetProperty("current_image", out var image) && image.ValueKind == JsonValueKind.String ? image.GetString() : null;
-        return new Progress(true, interrupted, picture, (picture * steps) + Math.Min(step, steps), pictures * steps, preview);
+        return new Progress(place, interrupted, picture, (picture * steps) + Math.Min(step, steps), pictures * steps, preview);
 
         int Number(string name) => state.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.Number
             && value.TryGetInt32(out var number) && number is >= 0 and < 100_000 ? number : 0;
@@ -295,6 +301,9 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
         }
     }
 
+    private static bool Is(JsonElement element, string name) =>
+        element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.True;
+
     private static string Text(JsonElement element, string name) =>
         element.ValueKind == JsonValueKind.Object && element.TryGetProperty(name, out var value) && value.ValueKind == JsonValueKind.String
             ? value.GetString()!
@@ -305,5 +314,12 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
         : key.Contains(':', StringComparison.Ordinal) ? new("Basic", Convert.ToBase64String(Encoding.UTF8.GetBytes(key)))
         : new("Bearer", key);
 
-    private readonly record struct Progress(bool IsOurs, bool IsInterrupted, int Index, int Step, int Steps, string? Preview);
+    private enum Place
+    {
+        Unknown,
+        Queued,
+        Active,
+    }
+
+    private readonly record struct Progress(Place Place, bool IsInterrupted, int Index, int Step, int Steps, string? Preview);
 }
