@@ -104,6 +104,9 @@ public sealed record Script
     /// <summary>One event.</summary>
     public Script Data(string data) => Then(new Line($"data: {data}"), new Line(""));
 
+    /// <summary>One event with a name.</summary>
+    public Script Event(string name, string data) => Then(new Line($"event: {name}"), new Line($"data: {data}"), new Line(""));
+
     /// <summary>A comment, as servers send to keep a connection alive.</summary>
     public Script Comment(string text) => Then(new Line($": {text}"), new Line(""));
 

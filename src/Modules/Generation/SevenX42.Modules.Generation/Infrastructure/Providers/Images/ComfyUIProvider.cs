@@ -229,7 +229,7 @@ internal sealed class ComfyUIProvider(ProviderOptions options, HttpMessageHandle
                     HttpMethod.Post, "interrupt", new JsonObject { ["prompt_id"] = prompt }, "application/json", "", limit.Token)).Dispose();
             }
         }
-        catch (Exception e) when (e is ProviderFault or HttpRequestException or IOException or OperationCanceledException)
+        catch (Exception e) when (e is ProviderFault or HttpRequestException or IOException or OperationCanceledException or InvalidOperationException)
         {
             // It does not listen. There is nothing else to be done.
         }
