@@ -110,7 +110,7 @@ public sealed class OpenAIImageTests : IAsyncLifetime
         Assert.Empty(drawing.Seen.OfType<ImageResult>());
     }
 
-    private static string Completed { get; } = $$"""{"type":"image_generation.completed","b64_json":"{{ImageServerHost.Png}}","background":"opaque","created_at":1700000000,"output_format":"png","quality":"low","size":"1024x1024","usage":{"input_tokens":1,"output_tokens":1,"total_tokens":2,"input_tokens_details":{"text_tokens":1,"image_tokens":0}}}""";
+    private static string Completed { get; } = $$"""{"type":"image_generation.completed","b64_json":"{{ImageServerHost.Png}}","background":"opaque","created_at":1700000000,"output_format":"png","quality":"low","usage":{"input_tokens":1,"output_tokens":1,"input_tokens_details":{"text_tokens":1,"image_tokens":0},"total_tokens":2},"size":"1024x1024"}""";
 
     private static string Partial(int index) =>
         $$"""{"type":"image_generation.partial_image","b64_json":"{{ImageServerHost.Png}}","background":"opaque","created_at":1700000000,"output_format":"png","partial_image_index":{{index}},"quality":"low","size":"1024x1024"}""";

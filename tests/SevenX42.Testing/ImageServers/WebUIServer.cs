@@ -88,7 +88,8 @@ public sealed class WebUIServer : ImageServerHost
             _pending.TryRemove(task, out _);
             for (; drawn < count && !_interrupted; drawn++)
             {
-                (_samplingSteps, _jobNo, _samplingStep, _jobCount) = (steps, drawn, 0, count);
+                // In this order whoever looks in between sees too little rather than too much.
+                (_samplingSteps, _samplingStep, _jobNo, _jobCount) = (steps, 0, drawn, count);
                 while (_samplingStep < steps && !_interrupted)
                 {
                     await _allowed.WaitAsync(Stopping);

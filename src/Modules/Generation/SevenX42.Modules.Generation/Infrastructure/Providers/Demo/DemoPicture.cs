@@ -5,7 +5,7 @@ namespace SevenX42.Modules.Generation.Infrastructure.Providers.Demo;
 
 /// <summary>
 /// A landscape that is painted stroke by stroke, broad ones first: the same prompt, seed, size and steps give the same picture, byte
-/// for byte, and every step changes it. The prompt chooses the colours and the seed everything else. Says <c>DEMO</c> in a corner.
+/// for byte, and every step changes it. The prompt chooses the colours. Says <c>DEMO</c> in a corner.
 /// Pure; not thread-safe.
 /// </summary>
 internal sealed class DemoPicture
@@ -40,10 +40,10 @@ internal sealed class DemoPicture
         (_size, Steps) = (size, steps);
         _pixels = new byte[size.Width * size.Height * 3];
         Array.Fill(_pixels, (byte)0xee);
-        _random = (ulong)seed;
         var words = 14695981039346656037ul;
         foreach (var b in Encoding.UTF8.GetBytes(prompt.Trim()))
             words = (words ^ b) * 1099511628211;
+        _random = (ulong)seed ^ words;
         _hue = words % 3600 / 3600.0;
         (_sunX, _sunY, _sunRadius) = (0.15 + (Next() * 0.7), 0.12 + (Next() * 0.3), 0.05 + (Next() * 0.08));
         for (var i = 0; i < Hills; i++)
@@ -158,7 +158,7 @@ internal sealed class DemoPicture
     private static void DrawLabel(byte[] pixels, int width, int height)
     {
         var dot = Math.Max(1, Math.Min(width, height) / 128);
-        var (boxWidth, boxHeight) = ((Label.Length * 6 + 1) * dot, 9 * dot);
+        var (boxWidth, boxHeight) = (((Label.Length * 6) + 1) * dot, 9 * dot);
         var (left, top) = (width - boxWidth - dot, height - boxHeight - dot);
         for (var y = 0; y < boxHeight; y++)
         {
@@ -166,7 +166,7 @@ internal sealed class DemoPicture
             {
                 var (column, row) = ((x / dot) - 1, (y / dot) - 1);
                 var ink = column >= 0 && row is >= 0 and < 7 && column % 6 < 5 && column / 6 < Label.Length
-                    && (Label[column / 6][row] >> (4 - (column % 6)) & 1) != 0;
+                    && ((Label[column / 6][row] >> (4 - (column % 6))) & 1) != 0;
                 pixels.AsSpan((((top + y) * width) + left + x) * 3, 3).Fill(ink ? (byte)0xff : (byte)0x20);
             }
         }

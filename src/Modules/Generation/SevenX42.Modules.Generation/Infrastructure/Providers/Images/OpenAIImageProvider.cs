@@ -87,9 +87,15 @@ internal sealed class OpenAIImageProvider(ProviderOptions options, Uri api, Http
             ["size"] = FormattableString.Invariant($"{request.Size.Width}x{request.Size.Height}"),
         };
         if (Streams(request.Model))
-            (body["stream"], body["partial_images"]) = (true, PartialImages);
+        {
+            body["stream"] = true;
+            body["partial_images"] = PartialImages;
+        }
         else
+        {
             body["response_format"] = "b64_json";
+        }
+
         return body;
     }
 

@@ -76,7 +76,7 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
         var drawing = _server.AskAsync(HttpMethod.Post, "sdapi/v1/txt2img", Body(request, task), request.Model, closing.Token);
         try
         {
-            var (isOurs, queued, preview) = (false, false, "");
+            var (isOurs, queued, unknown, preview) = (false, false, 0, "");
             var seen = default(Progress);
             while (!await IsOverAsync(drawing, cancellationToken))
             {
@@ -89,6 +89,10 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
                     case { Place: Place.Queued } when !queued:
                         queued = true;
                         yield return new ImageQueued(null);
+                        break;
+
+                    // It may be on its way only, and what is to be seen somebody else's.
+                    case { Place: Place.Unknown } when unknown++ < 2:
                         break;
                     case { Place: not Place.Queued, Steps: > 0 } progress:
                         (isOurs, seen) = (progress.Place == Place.Active, progress);
