@@ -28,15 +28,15 @@ internal sealed record ImageCapabilities(
         if (string.IsNullOrWhiteSpace(request.Prompt))
             return Invalid("Say what the picture shall show.");
         if (request.Prompt.Length > MaxPrompt)
-            return Invalid(FormattableString.Invariant($"The prompt has {request.Prompt.Length:N0} characters; this model reads at most {MaxPrompt:N0}."));
+            return Invalid(TooLong("The prompt", request.Prompt.Length));
         if (request.NegativePrompt.Length > 0 && !HasNegativePrompt)
             return Invalid("This model can't be told what to leave out.");
         if (request.NegativePrompt.Length > MaxPrompt)
-            return Invalid(FormattableString.Invariant($"What to leave out has {request.NegativePrompt.Length:N0} characters; this model reads at most {MaxPrompt:N0}."));
+            return Invalid(TooLong("What to leave out", request.NegativePrompt.Length));
         if (!Sizes.Contains(request.Size))
             return Invalid($"This model does not draw {request.Size} pixels; choose {string.Join(", ", Sizes)}.");
         if (request.Count < 1 || request.Count > MaxCount)
-            return Invalid(MaxCount == 1 ? "This model draws one picture at a time." : FormattableString.Invariant($"Ask for 1 to {MaxCount} pictures."));
+            return Invalid(MaxCount == 1 ? "This model draws one picture at a time." : $"Ask for 1 to {MaxCount} pictures.");
         if (request.Seed is { } seed && MaxSeed is null)
             return Invalid("This model knows no seeds.");
         if (request.Seed < 0 || request.Seed > MaxSeed)
@@ -47,6 +47,9 @@ internal sealed record ImageCapabilities(
             : steps < range.Min || steps > range.Max ? Invalid(FormattableString.Invariant($"This model takes {range.Min} to {range.Max} steps."))
             : null;
     }
+
+    private string TooLong(string what, int length) =>
+        FormattableString.Invariant($"{what} has {length:N0} characters; this model reads at most {MaxPrompt:N0}.");
 
     private static GenerationFailure Invalid(string sentence) => new("invalid_image_request", sentence);
 }

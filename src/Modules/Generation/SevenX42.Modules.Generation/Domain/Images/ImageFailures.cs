@@ -18,6 +18,9 @@ internal static class ImageFailures
     public static GenerationFailure NotAnImage(string provider) => new(
         "not_an_image", $"{provider} sent something that is not a picture. Try again, or choose another model.");
 
+    public static GenerationFailure Forbidden(string provider) => new(
+        "image_address", $"{provider} keeps the picture at an address that is not on the public internet, from where nothing is fetched.");
+
     public static GenerationFailure Stopped(string provider) => new(
         "provider_stopped", $"{provider} stopped drawing before the picture was done: somebody else may have stopped it there. Try again.");
 

@@ -46,6 +46,7 @@ internal sealed class DemoImageProvider(double stepsPerSecond, TimeProvider time
         var seed = request.Seed ?? 0;
         var pace = TimeSpan.FromSeconds(1 / stepsPerSecond);
         var started = time.GetTimestamp();
+        var shrink = Math.Max(1, Math.Min(request.Size.Width, request.Size.Height) / PreviewSide);
         var done = 0;
         yield return new ImageStep(0, steps * request.Count);
         for (var i = 0; i < request.Count; i++)
@@ -62,7 +63,7 @@ internal sealed class DemoImageProvider(double stepsPerSecond, TimeProvider time
                     await Task.Delay(early, time, cancellationToken);
                 yield return new ImageStep(done, steps * request.Count);
                 if (picture.Step < steps)
-                    yield return new ImagePreview(i, picture.Encode(Math.Max(1, Math.Min(request.Size.Width, request.Size.Height) / PreviewSide)), MediaType);
+                    yield return new ImagePreview(i, picture.Encode(shrink), MediaType);
             }
 
             yield return new ImageResult(i, picture.Encode(), MediaType, seed + i);

@@ -129,7 +129,9 @@ internal sealed class DemoPicture
         for (var i = Hills - 1; i >= 0; i--)
         {
             var hill = _hills[i];
-            var ridge = hill.Height - (hill.Swing * Math.Sin((x * hill.Waves) + hill.Shift)) - (hill.Swing / 3 * Math.Sin((x * hill.Waves * 2.7) + hill.Shift));
+            var ridge = hill.Height
+                - (hill.Swing * Math.Sin((x * hill.Waves) + hill.Shift))
+                - (hill.Swing / 3 * Math.Sin((x * hill.Waves * 2.7) + hill.Shift));
             if (y > ridge)
                 return FromHue(_hue + 0.45 + (i * 0.04), 0.35 + (i * 0.08), 0.62 - (i * 0.13) - ((y - ridge) * 0.15));
         }

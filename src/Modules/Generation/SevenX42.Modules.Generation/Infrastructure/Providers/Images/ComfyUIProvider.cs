@@ -178,11 +178,13 @@ internal sealed class ComfyUIProvider(ProviderOptions options, HttpMessageHandle
         var at = pending.OrderBy(p => p.Number).ToList().FindIndex(p => p.Id == prompt);
         return at < 0 ? null : running.Count + at;
 
-        List<(double Number, string Id)> Items(string name) => !document.RootElement.TryGetProperty(name, out var list) || list.ValueKind != JsonValueKind.Array
-            ? []
-            : [.. list.EnumerateArray()
-                .Where(i => i.ValueKind == JsonValueKind.Array && i.GetArrayLength() > 1 && i[0].ValueKind == JsonValueKind.Number && i[1].ValueKind == JsonValueKind.String)
-                .Select(i => (i[0].GetDouble(), i[1].GetString()!))];
+        List<(double Number, string Id)> Items(string name) =>
+            document.RootElement.TryGetProperty(name, out var list) && list.ValueKind == JsonValueKind.Array
+                ? [.. list.EnumerateArray().Where(IsEntry).Select(i => (i[0].GetDouble(), i[1].GetString()!))]
+                : [];
+
+        static bool IsEntry(JsonElement item) => item.ValueKind == JsonValueKind.Array && item.GetArrayLength() > 1
+            && item[0].ValueKind == JsonValueKind.Number && item[1].ValueKind == JsonValueKind.String;
     }
 
     /// <summary><c>/history/{id}</c> names the files of each node's <c>images</c>, <c>/view</c> has them.</summary>

@@ -41,7 +41,9 @@ internal static class ImageRun
             }
             catch (Exception) when (silence.IsCancellationRequested)
             {
-                update = new ImageFailed(begun ? ImageFailures.Idle(provider.Name, limits.Idle) : ImageFailures.NotBegun(provider.Name, limits.FirstToken));
+                update = new ImageFailed(begun
+                    ? ImageFailures.Idle(provider.Name, limits.Idle)
+                    : ImageFailures.NotBegun(provider.Name, limits.FirstToken));
             }
             catch (Exception e)
             {

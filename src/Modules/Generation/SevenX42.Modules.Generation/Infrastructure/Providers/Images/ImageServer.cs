@@ -14,7 +14,11 @@ namespace SevenX42.Modules.Generation.Infrastructure.Providers.Images;
 /// <param name="errors">Its failures in words.</param>
 /// <param name="readError">Its own words and its code in an error's body.</param>
 internal sealed class ImageServer(
-    Uri address, AuthenticationHeaderValue? key, HttpMessageHandler http, ProviderErrors errors, Func<JsonElement, (string Message, string Code)> readError)
+    Uri address,
+    AuthenticationHeaderValue? key,
+    HttpMessageHandler http,
+    ProviderErrors errors,
+    Func<JsonElement, (string Message, string Code)> readError)
 {
     /// <summary>Four pictures of 2,048 pixels each way that don't compress, in base64, find room.</summary>
     public const int MaxPictures = 96 * 1024 * 1024;
@@ -103,8 +107,8 @@ internal sealed class ImageServer(
 
     /// <summary>The bytes that base64 stands for, whether or not a <c>data:</c> URL surrounds it.</summary>
     /// <exception cref="FormatException">This is no base64.</exception>
-    public static byte[] FromBase64(string text) =>
-        Convert.FromBase64String(text.StartsWith("data:", StringComparison.Ordinal) ? text[(text.IndexOf(',', StringComparison.Ordinal) + 1)..] : text);
+    public static byte[] FromBase64(string text) => Convert.FromBase64String(
+        text.StartsWith("data:", StringComparison.Ordinal) ? text[(text.IndexOf(',', StringComparison.Ordinal) + 1)..] : text);
 
     private async Task<(string Message, string Code)> ReadErrorAsync(HttpResponseMessage response, CancellationToken cancellationToken)
     {

@@ -30,7 +30,11 @@ internal sealed class OpenAIImageProvider(ProviderOptions options, Uri api, Http
 
     private readonly ProviderErrors _errors = new(options.Name, options.ApiKey, time);
     private readonly ImageServer _server = new(
-        api, Key(options.ApiKey), http, new ProviderErrors(options.Name, options.ApiKey, time), new ProviderErrors(options.Name, options.ApiKey, time).Read);
+        api,
+        Key(options.ApiKey),
+        http,
+        new ProviderErrors(options.Name, options.ApiKey, time),
+        new ProviderErrors(options.Name, options.ApiKey, time).Read);
 
     public string Name => options.Name;
 
@@ -38,7 +42,7 @@ internal sealed class OpenAIImageProvider(ProviderOptions options, Uri api, Http
 
     public GenerationFailure Explain(Exception exception, string model) => exception is ForbiddenAddressException
         or HttpRequestException { InnerException: ForbiddenAddressException }
-        ? new GenerationFailure("image_address", $"{options.Name} keeps the picture at an address that is not on the public internet, where nothing is fetched from.")
+        ? ImageFailures.Forbidden(options.Name)
         : _errors.Explain(exception, model);
 
     /// <summary>What a model can be told, by its name: the API has no way to ask.</summary>
