@@ -152,7 +152,7 @@ internal sealed class OpenAIImageProvider(ProviderOptions options, Uri api, Http
         {
             var bytes = Decode(image);
             var fetched = bytes is null && Text(image, "url") is { Length: > 0 } url ? await FetchAsync(url, cancellationToken) : bytes;
-            yield return new ImageResult(index++, fetched ?? ReadOnlyMemory<byte>.Empty, "", null);
+            yield return new ImageResult(index++, fetched, "", null);
         }
     }
 
