@@ -263,7 +263,7 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
         var options = new GenerationOptions();
         options.Providers.Add(new ProviderOptions { Name = "mine", BaseUrl = "http://localhost:11434/v1" });
         options.Providers.Add(new ProviderOptions { Name = "vllm", BaseUrl = "http://gpu.example:9000" });
-        Assert.Equal(["lmstudio", "llamacpp"], LocalServers.Targets(options).Select(t => t.Name));
+        Assert.Equal(["lmstudio", "llamacpp", "webui", "comfyui"], LocalServers.Targets(options).Select(t => t.Name));
     }
 
     [Fact]

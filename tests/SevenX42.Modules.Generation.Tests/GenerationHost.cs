@@ -7,10 +7,12 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
+using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Infrastructure;
 using SevenX42.Modules.Generation.Integration;
+using SevenX42.Modules.Media;
 using SevenX42.Persistence;
 using SevenX42.Realtime;
 using SevenX42.Testing;
@@ -41,7 +43,8 @@ internal sealed class GenerationHost : IAsyncDisposable
         string connectionString,
         IEnumerable<KeyValuePair<string, string?>>? settings = null,
         IChannelLog? log = null,
-        Action<IServiceCollection>? services = null)
+        Action<IServiceCollection>? services = null,
+        string? pictures = null)
     {
         var builder = Microsoft.Extensions.Hosting.Host.CreateEmptyApplicationBuilder(new HostApplicationBuilderSettings());
         builder.Configuration.AddInMemoryCollection(new Dictionary<string, string?>
@@ -59,6 +62,13 @@ internal sealed class GenerationHost : IAsyncDisposable
         else
             builder.Services.AddSingleton(log);
         new GenerationModule().Add(builder.Services, builder.Configuration);
+        if (pictures is not null)
+        {
+            builder.Configuration["Media:Directory"] = pictures;
+            builder.Services.AddHttpBuildingBlocks();
+            new MediaModule().Add(builder.Services, builder.Configuration);
+        }
+
         builder.Services.AddIntegrationEventHandler<GenerationFinished, FinishedHandler>();
         services?.Invoke(builder.Services);
         var host = builder.Build();
@@ -98,8 +108,18 @@ internal sealed class GenerationHost : IAsyncDisposable
         return request;
     }
 
-    public Task<GenerationFinished> FinishAsync(AnswerRequested request) => EventuallyAsync(
-        () => Task.FromResult(Finished.FirstOrDefault(f => f.GenerationId == request.GenerationId)), "the generation finishes");
+    /// <summary>The same for pictures.</summary>
+    public async Task<ImageRequested> DeliverAsync(ImageRequested request)
+    {
+        await using var scope = Services.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<ImageRequestedHandler>().HandleAsync(request, TestContext.Current.CancellationToken);
+        return request;
+    }
+
+    public Task<GenerationFinished> FinishAsync(AnswerRequested request) => FinishAsync(request.GenerationId);
+
+    public Task<GenerationFinished> FinishAsync(Guid id) => EventuallyAsync(
+        () => Task.FromResult(Finished.FirstOrDefault(f => f.GenerationId == id)), "the generation finishes");
 
     public async Task<GenerationJob?> FindJobAsync(Guid id)
     {

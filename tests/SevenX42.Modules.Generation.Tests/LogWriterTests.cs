@@ -1,6 +1,7 @@
 using Microsoft.Extensions.Logging.Abstractions;
 using Microsoft.Extensions.Time.Testing;
 using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Realtime;
@@ -60,7 +61,7 @@ public sealed class LogWriterTests
     {
         var job = new ClaimedJob(
             Guid.Empty, Guid.Empty, Guid.Empty, Guid.Empty, "answer", "conversation/1", "2", "demo", "demo/demo", [], [], "", "", 1, 0, false, "", "",
-            TimeSpan.Zero);
+            TimeSpan.Zero, Image: null, Drawn.Nothing);
         return new LogWriter(_log, job, _transcript, refused, _time, NullLogger.Instance);
     }
 

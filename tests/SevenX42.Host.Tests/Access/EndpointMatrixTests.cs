@@ -61,6 +61,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         ("POST /conversations/{conversationId:guid}/messages", Access.Owner, [("messageId", "{new}"), ("parentId", "{answerId:guid}"), ("text", "Written by another")]),
         ("POST /conversations/{conversationId:guid}/delete", Access.Owner, []),
         ("POST /conversations/{conversationId:guid}/restore", Access.Owner, []),
+        ("GET /images/{generationId:guid}/preview", Access.Owner, []),
         ("GET /media/assets/{assetId:guid}", Access.Owner, []),
         ("HEAD /media/assets/{assetId:guid}", Access.Owner, []),
         ("DELETE /media/assets/{assetId:guid}", Access.Owner, []),
@@ -321,8 +322,18 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         await Eventually.TrueAsync(async () => (await Stored.FindAsync(_database, user)).All(t => !t.EndsWith(".outbox", StringComparison.Ordinal)));
         await using var busy = source.CreateCommand("SELECT count(*) FROM generation.jobs WHERE status IN ('queued', 'running')");
         await Eventually.TrueAsync(async () => (long)(await busy.ExecuteScalarAsync(TestContext.Current.CancellationToken))! == 0);
+
+        // As if it drew, and for as long as anybody here looks.
+        await using var preview = source.CreateCommand("""
+            WITH job AS (UPDATE generation.jobs SET finished_at = now() + interval '1 hour' WHERE conversation_id = $1 RETURNING id, attempt)
+            INSERT INTO generation.previews (job_id, attempt, version, media_type, bytes) SELECT id, attempt, '1-1', 'image/png', '\x89' FROM job
+            RETURNING job_id::text
+            """);
+        preview.Parameters.AddWithValue(conversation);
+        var generation = (string)(await preview.ExecuteScalarAsync(TestContext.Current.CancellationToken))!;
         return new()
         {
+            ["generationId"] = generation,
             ["conversationId"] = conversation.ToString("D"),
             ["messageId"] = page.QuerySelector("[data-role=user]")!.GetAttribute("data-message")!,
             ["answerId"] = page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-message")!,

@@ -73,7 +73,7 @@ public sealed class ComfyUITests : IAsyncLifetime
     [Fact]
     public async Task A_server_that_hangs_at_step_7_is_given_up_and_interrupted()
     {
-        await using var drawing = Draw(idle: TimeSpan.FromSeconds(1));
+        await using var drawing = Draw(idle: TimeSpan.FromSeconds(2));
         _server.Allow(7);
         var failure = await drawing.FailAsync();
         Assert.Equal(("idle_timeout", 7), (failure.Code, drawing.Seen.OfType<ImageStep>().Last().Step));

@@ -25,7 +25,6 @@ internal sealed class Drawing : IAsyncDisposable
         Name = "painter",
         BaseUrl = server.BaseUrl.ToString(),
         IdleTimeout = idle ?? TimeSpan.FromSeconds(30),
-        FirstTokenTimeout = idle ?? TimeSpan.FromSeconds(30),
     };
 
     /// <summary>The next update; fails the test when there is none.</summary>

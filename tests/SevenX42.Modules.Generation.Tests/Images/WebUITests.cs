@@ -72,11 +72,11 @@ public sealed class WebUITests : IAsyncLifetime
     [Fact]
     public async Task A_server_that_hangs_at_step_7_is_given_up_and_interrupted()
     {
-        await using var drawing = Draw(idle: TimeSpan.FromSeconds(1));
+        await using var drawing = Draw(idle: TimeSpan.FromSeconds(2));
         _server.Allow(7);
         var failure = await drawing.FailAsync();
         Assert.Equal(("idle_timeout", 7), (failure.Code, drawing.Seen.OfType<ImageStep>().Last().Step));
-        Assert.Contains("painter went silent for a second", failure.Message, StringComparison.Ordinal);
+        Assert.Contains("painter went silent for 2 seconds", failure.Message, StringComparison.Ordinal);
         await _server.UntilAskedAsync("POST /sdapi/v1/interrupt", Soon);
     }
 

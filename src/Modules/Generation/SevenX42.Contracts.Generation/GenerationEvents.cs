@@ -28,6 +28,9 @@ public static class GenerationEvents
     /// <summary>More reasoning; data <see cref="DeltaData"/>.</summary>
     public const string Reasoning = "gen.reasoning";
 
+    /// <summary>How far the pictures are; data <see cref="ImageProgressData"/>. At most ten a second.</summary>
+    public const string Image = "image.progress";
+
     /// <summary>The end; data <see cref="DoneData"/>. Appended under a fence that no attempt can write after.</summary>
     public const string Done = "gen.done";
 
@@ -75,6 +78,15 @@ public static class GenerationEvents
         [property: JsonPropertyName("o")] int Offset,
         [property: JsonPropertyName("x")] string Text);
 
+    /// <summary>Data of <see cref="Image"/>: the whole state, so that of several the last counts.</summary>
+    /// <param name="Subject">As in the request.</param>
+    /// <param name="GenerationId">The generation.</param>
+    /// <param name="Progress">How far they are.</param>
+    public sealed record ImageProgressData(
+        [property: JsonPropertyName("s")] string Subject,
+        [property: JsonPropertyName("g")] Guid GenerationId,
+        [property: JsonPropertyName("i")] ImageProgress Progress);
+
     /// <summary>Data of <see cref="Done"/>.</summary>
     /// <param name="Subject">As in the request.</param>
     /// <param name="GenerationId">The generation.</param>
@@ -96,6 +108,7 @@ public static class GenerationEvents
 [JsonSerializable(typeof(GenerationEvents.StartedData))]
 [JsonSerializable(typeof(GenerationEvents.WaitingData))]
 [JsonSerializable(typeof(GenerationEvents.DeltaData))]
+[JsonSerializable(typeof(GenerationEvents.ImageProgressData))]
 [JsonSerializable(typeof(GenerationEvents.DoneData))]
 public sealed partial class GenerationEventsJson : JsonSerializerContext
 {

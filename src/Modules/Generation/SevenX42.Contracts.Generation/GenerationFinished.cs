@@ -5,7 +5,7 @@ namespace SevenX42.Contracts.Generation;
 /// <param name="GenerationId">The generation.</param>
 /// <param name="AnswerId">The message the result belongs to.</param>
 /// <param name="ConversationId">The conversation.</param>
-/// <param name="Purpose">As requested: <c>answer</c> or <c>title</c>.</param>
+/// <param name="Purpose">As requested: <c>answer</c>, <c>title</c> or <c>image</c>.</param>
 /// <param name="Status">
 /// <see cref="GenerationStatus.Completed"/>, <see cref="GenerationStatus.Stopped"/>,
 /// <see cref="GenerationStatus.Interrupted"/> or <see cref="GenerationStatus.Failed"/>.
@@ -18,6 +18,10 @@ namespace SevenX42.Contracts.Generation;
 /// <param name="InputTokens">As reported by the provider; 0 when it reports nothing.</param>
 /// <param name="OutputTokens">As reported by the provider; 0 when it reports nothing.</param>
 /// <param name="DurationMilliseconds">From the first claim to the end.</param>
+/// <param name="Pictures">
+/// Ids of the assets that were drawn, all of them when it is completed; <see langword="null"/> when it draws none.
+/// </param>
+/// <param name="Seed">The seed of the first picture; <see langword="null"/> where the model knows no seeds.</param>
 [EventName("generation.finished.v1")]
 public sealed record GenerationFinished(
     Guid EventId,
@@ -33,4 +37,6 @@ public sealed record GenerationFinished(
     string ErrorMessage,
     long InputTokens,
     long OutputTokens,
-    long DurationMilliseconds) : IIntegrationEvent;
+    long DurationMilliseconds,
+    IReadOnlyList<Guid>? Pictures = null,
+    long? Seed = null) : IIntegrationEvent;

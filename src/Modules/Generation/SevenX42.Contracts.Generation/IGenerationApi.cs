@@ -8,6 +8,17 @@ public interface IGenerationApi
     /// </summary>
     ValueTask<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken);
 
+    /// <summary>The models that draw, the demo last. From memory, as the others.</summary>
+    ValueTask<IReadOnlyList<ImageModelInfo>> GetImageModelsAsync(CancellationToken cancellationToken);
+
+    /// <summary>Whether pictures can be asked for like that, before anything of it is stored.</summary>
+    /// <param name="model">Model id as of the list.</param>
+    /// <param name="prompt">What to draw.</param>
+    /// <param name="options">How.</param>
+    /// <param name="cancellationToken">Cancels the wait for the list.</param>
+    /// <returns><see cref="ErrorKind.Invalid"/> with a sentence that says what is wrong.</returns>
+    ValueTask<Result> CheckImageAsync(string model, string prompt, ImageOptions options, CancellationToken cancellationToken);
+
     /// <summary>
     /// The configured servers, in the order of the configuration, and those found on this machine, for telling why a model is
     /// missing. From memory.
@@ -66,8 +77,9 @@ public sealed record ProviderInfo(string Name, string State, string Message, int
 /// the log is away; offsets merge the two either way.</param>
 /// <param name="Reasoning">The reasoning so far.</param>
 /// <param name="QueuePosition">How many generations are before this one; 0 when it runs or is next.</param>
+/// <param name="Image">How far its pictures are; <see langword="null"/> when it draws none, or has not begun.</param>
 public sealed record GenerationCheckpoint(
-    Guid GenerationId, string Status, int Attempt, string Text, string Reasoning, int QueuePosition);
+    Guid GenerationId, string Status, int Attempt, string Text, string Reasoning, int QueuePosition, ImageProgress? Image = null);
 
 /// <summary>States of a generation.</summary>
 public static class GenerationStatus
@@ -84,9 +96,11 @@ public static class GenerationStatus
     /// <summary>Final: somebody stopped it.</summary>
     public const string Stopped = "stopped";
 
-    /// <summary>Final: it broke off, and there is text, of its own or of before; the text is kept and can be continued.</summary>
+    /// <summary>
+    /// Final: it broke off, and there is text, of its own or of before, which is kept and can be continued; or some of the pictures.
+    /// </summary>
     public const string Interrupted = "interrupted";
 
-    /// <summary>Final: an error, or three attempts that died, and there is no text at all.</summary>
+    /// <summary>Final: an error, or three attempts that died, and there is no text and no picture at all.</summary>
     public const string Failed = "failed";
 }

@@ -10,13 +10,17 @@ using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
 using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Features.Catalog;
+using SevenX42.Modules.Generation.Features.Images;
 using SevenX42.Modules.Generation.Infrastructure;
+using SevenX42.Modules.Generation.Infrastructure.Images;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Modules.Generation.Infrastructure.Providers.Images;
 using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Modules.Generation.Integration;
 using SevenX42.Persistence;
+using SevenX42.Realtime;
 
 namespace SevenX42.Modules.Generation;
 
@@ -49,7 +53,9 @@ public sealed class GenerationModule : IModule
         services.AddSingleton<IGenerationApi, GenerationApi>();
         AddWork(services, embedded);
         AddProviders(services, embedded);
+        services.AddScoped<JobIntake>();
         services.AddIntegrationEventHandler<AnswerRequested, AnswerRequestedHandler>();
+        services.AddIntegrationEventHandler<ImageRequested, ImageRequestedHandler>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
         services.AddIntegrationEventHandler<ConversationDeleted, ConversationDeletedHandler>();
     }
@@ -60,6 +66,7 @@ public sealed class GenerationModule : IModule
         // Whoever may see the page where a model is chosen may know why one is missing; whoever has servers asked is somebody.
         routes.MapGet("/models", ListModelsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapPost("/models/look", LookForModelsEndpoint.Post).RequireAuthorization();
+        routes.MapGet("/images/{generationId:guid}/preview", GetPreviewEndpoint.Get).RequireAuthorization();
     }
 
     private static void AddWork(IServiceCollection services, bool embedded)
@@ -78,6 +85,9 @@ public sealed class GenerationModule : IModule
         services.AddSingleton<RunningGenerations>();
         services.AddSingleton<GenerationMetrics>();
         services.AddSingleton<Announcements>();
+        services.AddSingleton<PictureStore>();
+        services.AddSingleton<PreviewStore>();
+        services.AddSingleton<IChannelKind, ImageChannel>();
         services.AddSingleton<AttemptServices>();
         services.AddSingleton<LeaseKeeper>();
         services.AddSingleton<QueueAnnouncer>();
@@ -94,6 +104,7 @@ public sealed class GenerationModule : IModule
         services.AddSingleton<ModelSources>();
         services.AddSingleton<ProviderRegistry>();
         services.AddSingleton<ProviderConnections>();
+        services.AddSingleton<GuardedConnections>();
         services.AddSingleton<ModelListing>();
         services.AddSingleton<LocalServers>();
         services.AddSingleton<ProviderRefresher>();

@@ -17,6 +17,12 @@ internal sealed class GenerationJob
 
     public required string Purpose { get; init; }
 
+    /// <summary>How pictures are to be drawn, JSON; <see langword="null"/> for a job that writes.</summary>
+    public string? Image { get; init; }
+
+    /// <summary>How far they were at the last checkpoint, JSON.</summary>
+    public string? Drawn { get; private set; }
+
     /// <summary>Channel to stream to; empty when nobody watches.</summary>
     public required string Channel { get; init; }
 

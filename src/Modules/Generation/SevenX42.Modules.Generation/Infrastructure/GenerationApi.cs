@@ -1,6 +1,8 @@
 using MediatR;
 using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Generation.Domain;
+using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Modules.Generation.Features.Generations;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
 
@@ -12,6 +14,22 @@ internal sealed class GenerationApi(IServiceScopeFactory scopes, ProviderRegistr
     {
         await providers.WaitUntilKnownAsync(cancellationToken);
         return providers.Models;
+    }
+
+    public async ValueTask<IReadOnlyList<ImageModelInfo>> GetImageModelsAsync(CancellationToken cancellationToken)
+    {
+        await providers.WaitUntilKnownAsync(cancellationToken);
+        return providers.ImageModels;
+    }
+
+    public async ValueTask<Result> CheckImageAsync(string model, string prompt, ImageOptions options, CancellationToken cancellationToken)
+    {
+        await providers.WaitUntilKnownAsync(cancellationToken);
+        var failure = providers.FindImages(model) is { } found
+            ? found.Model.Capabilities.Check(new ImageRequest(
+                found.Model.Model, prompt, new ImageSize(options.Width, options.Height), options.Count, options.Seed, options.NegativePrompt, options.Steps))
+            : Failures.UnknownModel(model);
+        return failure is null ? Result.Success : Error.Invalid(failure.Code, failure.Message);
     }
 
     public async ValueTask<IReadOnlyList<ProviderInfo>> GetProvidersAsync(CancellationToken cancellationToken)

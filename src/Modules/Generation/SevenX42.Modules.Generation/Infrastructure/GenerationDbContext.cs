@@ -4,6 +4,7 @@ using Npgsql;
 using SevenX42.Contracts.Generation;
 using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Domain;
+using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Generation.Infrastructure;
@@ -11,6 +12,8 @@ namespace SevenX42.Modules.Generation.Infrastructure;
 internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> options) : DbContext(options)
 {
     public DbSet<GenerationJob> Jobs => Set<GenerationJob>();
+
+    public DbSet<Preview> Previews => Set<Preview>();
 
     public DbSet<CancelledGeneration> Cancelled => Set<CancelledGeneration>();
 
@@ -27,6 +30,8 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
             job.HasKey(j => j.Id);
             job.Property(j => j.Id).ValueGeneratedNever();
             job.Property(j => j.Purpose).HasMaxLength(16);
+            job.Property(j => j.Image).HasColumnType("jsonb");
+            job.Property(j => j.Drawn).HasColumnType("jsonb");
             job.Property(j => j.Channel).HasMaxLength(128);
             job.Property(j => j.Subject).HasMaxLength(64);
             job.Property(j => j.Provider).HasMaxLength(128);
@@ -77,6 +82,14 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
             deleted.Property(c => c.Id).ValueGeneratedNever();
             deleted.Property(c => c.DeletedAt).HasDefaultValueSql("now()");
             deleted.HasIndex(c => c.DeletedAt);
+        });
+        modelBuilder.Entity<Preview>(preview =>
+        {
+            preview.ToTable("previews");
+            preview.HasKey(p => p.JobId);
+            preview.Property(p => p.Version).HasMaxLength(32);
+            preview.Property(p => p.MediaType).HasMaxLength(32);
+            preview.HasOne<GenerationJob>().WithOne().HasForeignKey<Preview>(p => p.JobId).OnDelete(DeleteBehavior.Cascade);
         });
         modelBuilder.AddMessaging();
     }

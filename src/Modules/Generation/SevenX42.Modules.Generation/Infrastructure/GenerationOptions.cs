@@ -1,6 +1,7 @@
 using System.ComponentModel.DataAnnotations;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Domain;
+using SevenX42.Modules.Generation.Infrastructure.Providers;
 
 namespace SevenX42.Modules.Generation.Infrastructure;
 
@@ -9,7 +10,7 @@ internal sealed class GenerationOptions : IValidatableObject
 {
     public const string Section = "Generation";
 
-    /// <summary>The configured OpenAI-compatible servers.</summary>
+    /// <summary>The configured servers.</summary>
     public List<ProviderOptions> Providers { get; } = [];
 
     /// <summary>Whether to look for model servers on this machine's usual ports. Default: only with the embedded database.</summary>
@@ -18,12 +19,16 @@ internal sealed class GenerationOptions : IValidatableObject
     /// <summary>Addresses that discovery asks, as <c>name=url</c>; empty for the usual ports of the usual servers.</summary>
     public List<string> DiscoveryTargets { get; } = [];
 
-    /// <summary>Whether the built-in demo model is offered.</summary>
+    /// <summary>Whether the built-in demo models are offered.</summary>
     public bool Demo { get; set; } = true;
 
     /// <summary>Tokens a second that the demo model streams.</summary>
     [Range(1, 100_000)]
     public double DemoTokensPerSecond { get; set; } = 50;
+
+    /// <summary>Steps a second that the demo draws.</summary>
+    [Range(0.1, 1_000)]
+    public double DemoStepsPerSecond { get; set; } = 4;
 
     /// <summary>
     /// A name that only one live process has, the same after its restart: it then frees at once what its last life left. A second
@@ -103,9 +108,12 @@ internal sealed class GenerationOptions : IValidatableObject
         : ["Write it as name=url."];
 }
 
-/// <summary>One OpenAI-compatible server: <c>Generation:Providers:n</c>.</summary>
+/// <summary>One server: <c>Generation:Providers:n</c>.</summary>
 internal sealed class ProviderOptions
 {
+    /// <summary>Which API it speaks.</summary>
+    public ProviderKind Kind { get; set; }
+
     /// <summary>Short name, shown to people and part of the model ids: letters, digits, <c>.</c>, <c>_</c> and <c>-</c>.</summary>
     public string Name { get; set; } = "";
 
@@ -115,8 +123,11 @@ internal sealed class ProviderOptions
     /// <summary>The key, if the server wants one.</summary>
     public string? ApiKey { get; set; }
 
-    /// <summary>The models to offer; empty for all that the server lists.</summary>
+    /// <summary>The models to offer; empty for all that the server lists. Of a server of pictures those that draw.</summary>
     public List<string> Models { get; } = [];
+
+    /// <summary>Models of an OpenAI-compatible server that draw; empty for those of OpenAI that it lists.</summary>
+    public List<string> ImageModels { get; } = [];
 
     /// <summary>Generations that run at once at this provider, over all workers.</summary>
     public int MaxConcurrent { get; set; } = 64;
@@ -152,26 +163,33 @@ internal sealed class ProviderOptions
     {
         if (Name.Length is 0 or > 64 || !Name.All(c => char.IsAsciiLetterOrDigit(c) || c is '-' or '_' or '.'))
             yield return "Name must be 1 to 64 letters, digits, dots, dashes or underscores.";
-        if (string.Equals(Name, "demo", StringComparison.OrdinalIgnoreCase))
-            yield return "Name: \"demo\" is the built-in model's.";
+        if (Name.ToUpperInvariant() is "DEMO" or "DEMO-IMAGES")
+            yield return $"Name: \"{Name}\" is a built-in model's.";
         if (!Uri.TryCreate(BaseUrl, UriKind.Absolute, out var url) || url.Scheme is not ("http" or "https") || url.UserInfo.Length > 0)
             yield return "BaseUrl must be an http or https address without a user name, such as https://api.openai.com/v1.";
         if (ApiKey is { } key && key.Any(c => c is < ' ' or > '~'))
             yield return "ApiKey holds characters that no key has.";
-        for (var i = 0; i < Models.Count; i++)
-        {
-            if (Models.IndexOf(Models[i]) < i)
-                yield return $"Models:{i}: two models have this id.";
-            if (new ModelId(Name, Models[i]).ToString().Length > ModelInfo.LongestId)
-                yield return $"Models:{i}: with the name of the provider before it, an id has at most {ModelInfo.LongestId} characters.";
-        }
-
+        if (Kind != ProviderKind.OpenAI && ImageModels.Count > 0)
+            yield return "ImageModels: all models of this kind of server draw; name them in Models.";
+        foreach (var problem in FindProblems(Models, nameof(Models)).Concat(FindProblems(ImageModels, nameof(ImageModels))))
+            yield return problem;
         if (MaxConcurrent < 1 || MaxTries < 1 || MaxOutputCharacters < 1 || ContextTokens < 256)
             yield return "MaxConcurrent, MaxTries and MaxOutputCharacters must be at least 1, ContextTokens at least 256.";
         if (FirstTokenTimeout <= TimeSpan.Zero || IdleTimeout <= TimeSpan.Zero || TotalTimeout <= TimeSpan.Zero
             || RetryDelay < TimeSpan.Zero || MaxRetryAfter < TimeSpan.Zero)
         {
             yield return "Timeouts must be positive.";
+        }
+    }
+
+    private IEnumerable<string> FindProblems(List<string> models, string name)
+    {
+        for (var i = 0; i < models.Count; i++)
+        {
+            if (models.IndexOf(models[i]) < i)
+                yield return $"{name}:{i}: two models have this id.";
+            if (new ModelId(Name, models[i]).ToString().Length > ModelInfo.LongestId)
+                yield return $"{name}:{i}: with the name of the provider before it, an id has at most {ModelInfo.LongestId} characters.";
         }
     }
 }

@@ -21,6 +21,9 @@ internal static class ImageFailures
     public static GenerationFailure Forbidden(string provider) => new(
         "image_address", $"{provider} keeps the picture at an address that is not on the public internet, from where nothing is fetched.");
 
+    /// <summary>It was drawn, and can't be kept.</summary>
+    public static GenerationFailure NotStored(Error error) => new(error.Code, $"The picture could not be kept: {error.Message}");
+
     public static GenerationFailure Stopped(string provider) => new(
         "provider_stopped", $"{provider} stopped drawing before the picture was done: somebody else may have stopped it there. Try again.");
 

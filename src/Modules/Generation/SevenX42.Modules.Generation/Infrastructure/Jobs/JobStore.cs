@@ -1,9 +1,11 @@
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
 using NpgsqlTypes;
 using SevenX42.Contracts.Generation;
 using SevenX42.Messaging;
+using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Persistence;
 
@@ -84,7 +86,7 @@ internal sealed class JobStore(
             RETURNING j.id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles, contents, prefix,
                 reasoning_prefix, attempt, crashes,
                 cancel_requested OR coalesce((SELECT true FROM generation.cancelled_generations c WHERE c.id = j.id), false),
-                coalesce(text, prefix), coalesce(reasoning, reasoning_prefix), clock_timestamp() - created_at
+                coalesce(text, prefix), coalesce(reasoning, reasoning_prefix), clock_timestamp() - created_at, image::text, drawn::text
             """)
         {
             Parameters =
@@ -105,7 +107,9 @@ internal sealed class JobStore(
                 reader.GetGuid(0), reader.GetGuid(1), reader.GetGuid(2), reader.GetGuid(3), reader.GetString(4), reader.GetString(5),
                 reader.GetString(6), reader.GetString(7), reader.GetString(8), reader.GetFieldValue<string[]>(9),
                 reader.GetFieldValue<string[]>(10), reader.GetString(11), reader.GetString(12), reader.GetInt32(13), reader.GetInt32(14),
-                reader.GetBoolean(15), reader.GetString(16), reader.GetString(17), reader.GetTimeSpan(18)));
+                reader.GetBoolean(15), reader.GetString(16), reader.GetString(17), reader.GetTimeSpan(18),
+                reader.IsDBNull(19) ? null : JsonSerializer.Deserialize(reader.GetString(19), ImageJson.Default.ImageOptions),
+                Drawn.Read(reader.IsDBNull(20) ? null : reader.GetString(20))));
         }
 
         return claimed;
@@ -119,21 +123,28 @@ internal sealed class JobStore(
     {
         await using var command = _database.CreateCommand("""
             UPDATE generation.jobs j SET lease_until = clock_timestamp() + $5,
-                text = coalesce(b.text, j.text), reasoning = coalesce(b.reasoning, j.reasoning)
-            FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[]) AS b(id, attempt, text, reasoning)
+                text = coalesce(b.text, j.text), reasoning = coalesce(b.reasoning, j.reasoning), drawn = coalesce(b.drawn::jsonb, j.drawn)
+            FROM unnest($1::uuid[], $2::int[], $3::text[], $4::text[], $6::text[]) AS b(id, attempt, text, reasoning, drawn)
             WHERE j.id = b.id AND j.attempt = b.attempt AND j.status = 'running'
             RETURNING j.id, j.attempt, j.cancel_requested
             """);
         command.Parameters.Add(new() { Value = jobs.Select(j => j.Id).ToArray() });
         command.Parameters.Add(new() { Value = jobs.Select(j => j.Attempt).ToArray() });
-        command.Parameters.Add(new() { Value = jobs.Select(j => j.Text).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
-        command.Parameters.Add(new() { Value = jobs.Select(j => j.Reasoning).ToArray(), NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text });
+        command.Parameters.Add(Texts(c => c.Text));
+        command.Parameters.Add(Texts(c => c.Reasoning));
         command.Parameters.Add(new() { Value = lease });
+        command.Parameters.Add(Texts(c => c.Drawn?.ToJson()));
         var beats = new List<Heartbeat>(jobs.Count);
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
             beats.Add(new Heartbeat(reader.GetGuid(0), reader.GetInt32(1), reader.GetBoolean(2)));
         return beats;
+
+        NpgsqlParameter Texts(Func<JobContent, string?> find) => new()
+        {
+            Value = jobs.Select(j => j.Content is { } content ? find(content) : null).ToArray(),
+            NpgsqlDbType = NpgsqlDbType.Array | NpgsqlDbType.Text,
+        };
     }
 
     /// <summary>Which of a worker's running jobs are to be stopped.</summary>
@@ -153,10 +164,11 @@ internal sealed class JobStore(
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<GenerationDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-        var announced = job.Channel.Length == 0;
+        var announced = JobChannels.Of(job.Id, job.Channel, job.IsImage).Count == 0;
+        var (text, reasoning, drawn) = outcome.Content;
         var milliseconds = await context.Database.SqlQuery<long>($"""
-            UPDATE generation.jobs SET status = {outcome.Status}, text = {outcome.Text}, reasoning = {outcome.Reasoning},
-                error_code = {outcome.ErrorCode}, error_message = {outcome.ErrorMessage}, input_tokens = {outcome.InputTokens},
+            UPDATE generation.jobs SET status = {outcome.Status}, text = {text}, reasoning = {reasoning},
+                drawn = {drawn?.ToJson()}::jsonb, error_code = {outcome.ErrorCode}, error_message = {outcome.ErrorMessage}, input_tokens = {outcome.InputTokens},
                 output_tokens = {outcome.OutputTokens}, finished_at = clock_timestamp(), lease_until = NULL, worker_id = NULL,
                 roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = {announced}
             WHERE id = {job.Id} AND attempt = {job.Attempt} AND status = 'running'
@@ -165,8 +177,9 @@ internal sealed class JobStore(
         if (milliseconds is not [var duration])
             return await IsFinishedByAsync(context, job, cancellationToken) ? FinishResult.Finished : FinishResult.Lost;
         context.Raise(new GenerationFinished(
-            Guid.CreateVersion7(time.GetUtcNow()), job.Id, job.AnswerId, job.ConversationId, job.Purpose, outcome.Status, outcome.Text,
-            outcome.Reasoning, job.Model, outcome.ErrorCode, outcome.ErrorMessage, outcome.InputTokens, outcome.OutputTokens, duration));
+            Guid.CreateVersion7(time.GetUtcNow()), job.Id, job.AnswerId, job.ConversationId, job.Purpose, outcome.Status, text,
+            reasoning, job.Model, outcome.ErrorCode, outcome.ErrorMessage, outcome.InputTokens, outcome.OutputTokens, duration,
+            drawn is null ? null : [.. drawn.Pictures.Select(p => p.AssetId)], drawn is { Pictures: [var first, ..] } ? first.Seed : null));
         await context.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
         return FinishResult.Finished;
@@ -181,42 +194,42 @@ internal sealed class JobStore(
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
         var stopped = await context.Database.ExecuteSqlAsync($"""
             UPDATE generation.jobs SET status = 'stopped', text = coalesce(text, prefix), reasoning = coalesce(reasoning, reasoning_prefix),
-                finished_at = clock_timestamp(), roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = channel = ''
+                finished_at = clock_timestamp(), roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = channel = '' AND image IS NULL
             WHERE id = {id} AND status = 'queued'
             """, cancellationToken);
         if (stopped == 0)
             return null;
         var job = await context.Jobs.AsNoTracking().SingleAsync(j => j.Id == id, cancellationToken);
+        var pictures = job.Image is null ? null : Drawn.Read(job.Drawn).Pictures;
         context.Raise(new GenerationFinished(
             Guid.CreateVersion7(time.GetUtcNow()), job.Id, job.AnswerId, job.ConversationId, job.Purpose, job.Status, job.Text ?? "",
-            job.Reasoning ?? "", job.Model, "", "", 0, 0, 0));
+            job.Reasoning ?? "", job.Model, "", "", 0, 0, 0, pictures?.Select(p => p.AssetId).ToList(), pictures is [var first, ..] ? first.Seed : null));
         await context.SaveChangesAsync(cancellationToken);
         await transaction.CommitAsync(cancellationToken);
-        return new Unannounced(job.Id, job.Channel, job.Subject, job.Status, job.Text ?? "", job.Reasoning ?? "", "", "");
+        return new Unannounced(job.Id, job.Channel, job.Subject, job.Status, job.Text ?? "", job.Reasoning ?? "", "", "", job.Image is not null);
     }
 
-    /// <summary>Gives a job back with the text it has, so that the next claimant goes on at once.</summary>
+    /// <summary>Gives a job back with what it has, so that the next claimant goes on at once.</summary>
     /// <param name="job">The job.</param>
-    /// <param name="text">Its text.</param>
-    /// <param name="reasoning">Its reasoning.</param>
+    /// <param name="content">What it has come to.</param>
     /// <param name="crashed">Whether this counts as an attempt that died; the next claim then waits a moment.</param>
     /// <param name="cancellationToken">Cancels the statement.</param>
-    public async Task<bool> ReleaseAsync(
-        ClaimedJob job, string text, string reasoning, bool crashed, CancellationToken cancellationToken)
+    public async Task<bool> ReleaseAsync(ClaimedJob job, JobContent content, bool crashed, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand($"""
             WITH released AS (
-                UPDATE generation.jobs SET status = 'queued', worker_id = NULL, lease_until = NULL, text = $3, reasoning = $4,
+                UPDATE generation.jobs SET status = 'queued', worker_id = NULL, lease_until = NULL, text = $3, reasoning = $4, drawn = $7::jsonb,
                     crashes = crashes + $5, not_before = clock_timestamp() + $5 * crashes * interval '2 seconds'
                 WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING id)
             SELECT pg_notify('{JobNotifications.Channel}', $6) FROM released
             """);
         command.Parameters.Add(new() { Value = job.Id });
         command.Parameters.Add(new() { Value = job.Attempt });
-        command.Parameters.Add(new() { Value = text });
-        command.Parameters.Add(new() { Value = reasoning });
+        command.Parameters.Add(new() { Value = content.Text });
+        command.Parameters.Add(new() { Value = content.Reasoning });
         command.Parameters.Add(new() { Value = crashed ? 1 : 0 });
         command.Parameters.Add(new() { Value = JobNotifications.WorkPayload(identity) });
+        command.Parameters.Add(new() { Value = (object?)content.Drawn?.ToJson() ?? DBNull.Value, NpgsqlDbType = NpgsqlDbType.Text });
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         return await reader.ReadAsync(cancellationToken);
     }
@@ -250,12 +263,12 @@ internal sealed class JobStore(
                 SELECT j.id, q.place - 1 AS place FROM queue q JOIN generation.jobs j ON j.id = q.id
                 WHERE j.status = 'queued' AND j.queue_position <> q.place - 1 FOR UPDATE OF j SKIP LOCKED)
             UPDATE generation.jobs j SET queue_position = moved.place FROM moved WHERE j.id = moved.id
-            RETURNING j.id, j.channel, j.subject, j.queue_position
+            RETURNING j.id, j.channel, j.subject, j.queue_position, j.image IS NOT NULL
             """);
         var places = new List<QueuePlace>();
         await using var reader = await command.ExecuteReaderAsync(cancellationToken);
         while (await reader.ReadAsync(cancellationToken))
-            places.Add(new QueuePlace(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetInt32(3)));
+            places.Add(new QueuePlace(reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetInt32(3), reader.GetBoolean(4)));
         return places;
     }
 
@@ -271,7 +284,7 @@ internal sealed class JobStore(
     public async Task<List<Unannounced>> FindUnannouncedAsync(TimeSpan age, int max, CancellationToken cancellationToken)
     {
         await using var command = _database.CreateCommand("""
-            SELECT id, channel, subject, status, coalesce(text, ''), coalesce(reasoning, ''), error_code, error_message
+            SELECT id, channel, subject, status, coalesce(text, ''), coalesce(reasoning, ''), error_code, error_message, image IS NOT NULL
             FROM generation.jobs WHERE finished_at < now() - $1 AND NOT announced ORDER BY finished_at LIMIT $2
             """);
         command.Parameters.Add(new() { Value = age });
@@ -282,7 +295,7 @@ internal sealed class JobStore(
         {
             found.Add(new Unannounced(
                 reader.GetGuid(0), reader.GetString(1), reader.GetString(2), reader.GetString(3), reader.GetString(4),
-                reader.GetString(5), reader.GetString(6), reader.GetString(7)));
+                reader.GetString(5), reader.GetString(6), reader.GetString(7), reader.GetBoolean(8)));
         }
 
         return found;
@@ -300,7 +313,8 @@ internal sealed class JobStore(
     {
         await using var batch = _database.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand("""
-            UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = '', reasoning_prefix = ''
+            UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = '', reasoning_prefix = '',
+                image = CASE WHEN image IS NULL THEN NULL ELSE '{}'::jsonb END, drawn = NULL
             WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM generation.jobs WHERE finished_at < now() - $1 AND text IS NOT NULL
                 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))
@@ -332,6 +346,9 @@ internal sealed class JobStore(
         {
             Parameters = { new() { Value = max } },
         });
+        batch.BatchCommands.Add(new NpgsqlBatchCommand("""
+            DELETE FROM generation.previews p USING generation.jobs j WHERE j.id = p.job_id AND j.finished_at < now() - interval '1 minute'
+            """));
         return await batch.ExecuteNonQueryAsync(cancellationToken);
     }
 

@@ -216,6 +216,10 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasColumnName("created_at")
                         .HasDefaultValueSql("now()");
 
+                    b.Property<string>("Drawn")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("drawn");
+
                     b.Property<string>("ErrorCode")
                         .IsRequired()
                         .HasMaxLength(64)
@@ -230,6 +234,10 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                     b.Property<DateTimeOffset?>("FinishedAt")
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("finished_at");
+
+                    b.Property<string>("Image")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("image");
 
                     b.Property<long>("InputTokens")
                         .HasColumnType("bigint")
@@ -347,6 +355,49 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasFilter("finished_at IS NOT NULL AND text IS NOT NULL");
 
                     b.ToTable("jobs", "generation");
+                });
+
+            modelBuilder.Entity("SevenX42.Modules.Generation.Domain.Images.Preview", b =>
+                {
+                    b.Property<Guid>("JobId")
+                        .HasColumnType("uuid")
+                        .HasColumnName("job_id");
+
+                    b.Property<int>("Attempt")
+                        .HasColumnType("integer")
+                        .HasColumnName("attempt");
+
+                    b.Property<byte[]>("Bytes")
+                        .IsRequired()
+                        .HasColumnType("bytea")
+                        .HasColumnName("bytes");
+
+                    b.Property<string>("MediaType")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)")
+                        .HasColumnName("media_type");
+
+                    b.Property<string>("Version")
+                        .IsRequired()
+                        .HasMaxLength(32)
+                        .HasColumnType("character varying(32)")
+                        .HasColumnName("version");
+
+                    b.HasKey("JobId")
+                        .HasName("pk_previews");
+
+                    b.ToTable("previews", "generation");
+                });
+
+            modelBuilder.Entity("SevenX42.Modules.Generation.Domain.Images.Preview", b =>
+                {
+                    b.HasOne("SevenX42.Modules.Generation.Domain.GenerationJob", null)
+                        .WithOne()
+                        .HasForeignKey("SevenX42.Modules.Generation.Domain.Images.Preview", "JobId")
+                        .OnDelete(DeleteBehavior.Cascade)
+                        .IsRequired()
+                        .HasConstraintName("fk_previews_jobs_job_id");
                 });
 #pragma warning restore 612, 618
         }

@@ -18,6 +18,8 @@ internal sealed class LocalServers(ModelListing listing)
         ("lmstudio", "http://127.0.0.1:1234"),
         ("llamacpp", "http://127.0.0.1:8080"),
         ("vllm", "http://127.0.0.1:8000"),
+        ("webui", "http://127.0.0.1:7860"),
+        ("comfyui", "http://127.0.0.1:8188"),
     ];
 
     /// <summary>Those to look for, without those that are configured.</summary>
@@ -32,9 +34,15 @@ internal sealed class LocalServers(ModelListing listing)
         {
             Name = t.Name,
             BaseUrl = t.Url,
+            Kind = t.Name switch
+            {
+                "webui" => ProviderKind.WebUI,
+                "comfyui" => ProviderKind.ComfyUI,
+                _ => ProviderKind.OpenAI,
+            },
 
             // One machine: more at once only makes each slower, and a model that is not loaded takes its time.
-            MaxConcurrent = 4,
+            MaxConcurrent = t.Name is "webui" or "comfyui" ? 1 : 4,
             FirstTokenTimeout = TimeSpan.FromMinutes(3),
             ContextTokens = t.Name == "ollama" ? OllamaContext : null,
         })];

@@ -2,6 +2,8 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Infrastructure.Providers.Demo;
+using SevenX42.Modules.Generation.Domain;
+using SevenX42.Modules.Generation.Infrastructure.Providers.Images;
 using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 
 namespace SevenX42.Modules.Generation.Infrastructure.Providers;
@@ -12,6 +14,7 @@ internal sealed partial class ProviderRefresher(
     ModelListing listing,
     LocalServers local,
     ProviderConnections connections,
+    GuardedConnections elsewhere,
     ModelSources sources,
     GenerationOptions options,
     DiscoveryDefault discovery,
@@ -133,6 +136,12 @@ internal sealed partial class ProviderRefresher(
 
     private async Task RefreshAsync(ProviderOptions configured)
     {
+        if (configured.Kind != ProviderKind.OpenAI)
+        {
+            await RefreshImagesAsync(Find(configured.Name)!, ConfiguredLimit);
+            return;
+        }
+
         var list = await FetchAsync(configured, ConfiguredLimit);
         var before = Find(configured.Name)!;
         if (list.Failure is { } failure)
@@ -146,21 +155,64 @@ internal sealed partial class ProviderRefresher(
 
         Set(before with
         {
-            Provider = list.Api == before.Provider.Api ? before.Provider : new OpenAIProvider(configured, list.Api!, connections.Handler, time),
             Models = Offer(configured, list.Models),
+            ImageModels = OfferImages(configured, list.Models),
             Failure = null,
             IsAsked = true,
-        });
+        }, list.Api!);
+    }
+
+    /// <summary>Asks a server that only draws.</summary>
+    private async Task RefreshImagesAsync(ProviderStatus known, TimeSpan limit)
+    {
+        using var timeout = CancellationTokenSource.CreateLinkedTokenSource(_stopping);
+        timeout.CancelAfter(limit);
+        var options = known.Options;
+        try
+        {
+            var listed = known.Draws is WebUIProvider webUI
+                ? await webUI.ListModelsAsync(timeout.Token)
+                : await ((ComfyUIProvider)known.Draws).ListModelsAsync(timeout.Token);
+            Set(known with
+            {
+                ImageModels = options.Models.Count == 0 ? listed : [.. options.Models.Select(id => listed.FirstOrDefault(m => m.Model == id) ?? Named(options, id))],
+                Failure = null,
+                IsAsked = true,
+            });
+        }
+        catch (OperationCanceledException) when (timeout.IsCancellationRequested && !_stopping.IsCancellationRequested)
+        {
+            Fail(ErrorsOf(options).SilentAbout(limit));
+        }
+        catch (Exception e) when (!_stopping.IsCancellationRequested && e is ProviderFault or HttpRequestException or IOException or OperationCanceledException)
+        {
+            Fail(known.Draws.Explain(e, ""));
+        }
+
+        void Fail(GenerationFailure failure)
+        {
+            // As with the others: what was configured stays, what was found is known to be gone.
+            if (!known.IsDiscovered)
+                Set(known with { Failure = failure, IsAsked = true });
+            else if (Find(options.Name) is not null)
+                Set(known with { ImageModels = [], Failure = failure });
+        }
     }
 
     private async Task LookAsync(ProviderOptions target)
     {
+        if (target.Kind != ProviderKind.OpenAI)
+        {
+            await RefreshImagesAsync(Find(target.Name) ?? Initial(target) with { IsDiscovered = true }, LocalServers.Limit);
+            return;
+        }
+
         var list = await FetchAsync(target, LocalServers.Limit);
         if (list.Failure is { } failure)
         {
             // Once found, it stays known: what it was asked is then refused in so many words.
             if (Find(target.Name) is { } gone)
-                Set(gone with { Models = [], Failure = failure });
+                Set(gone with { Models = [], ImageModels = [], Failure = failure });
             return;
         }
 
@@ -170,11 +222,11 @@ internal sealed partial class ProviderRefresher(
         var known = Find(target.Name) ?? Initial(target) with { IsDiscovered = true };
         Set(known with
         {
-            Provider = list.Api == known.Provider.Api ? known.Provider : new OpenAIProvider(target, list.Api!, connections.Handler, time),
             Models = Offer(target, models),
+            ImageModels = OfferImages(target, models),
             Failure = null,
             IsAsked = true,
-        });
+        }, list.Api!);
     }
 
     private Task<ModelList> FetchAsync(ProviderOptions target, TimeSpan limit) =>
@@ -182,13 +234,44 @@ internal sealed partial class ProviderRefresher(
 
     private ProviderErrors ErrorsOf(ProviderOptions server) => new(server.Name, server.ApiKey, time);
 
-    private ProviderStatus Initial(ProviderOptions configured) => new(
-        configured,
-        IsDiscovered: false,
-        new OpenAIProvider(configured, ModelListing.Candidates(configured.BaseUrl)[0], connections.Handler, time),
-        Offer(configured, []),
-        Failure: null,
-        IsAsked: false);
+    private ProviderStatus Initial(ProviderOptions configured)
+    {
+        var isOpenAI = configured.Kind == ProviderKind.OpenAI;
+        var api = isOpenAI ? ModelListing.Candidates(configured.BaseUrl)[0] : new Uri(configured.BaseUrl);
+        IImageProvider draws = configured.Kind switch
+        {
+            ProviderKind.WebUI => new WebUIProvider(configured, connections.Handler, time),
+            ProviderKind.ComfyUI => new ComfyUIProvider(configured, connections.Handler, time),
+            _ => new OpenAIImageProvider(configured, api, connections.Handler, elsewhere.Handler, time),
+        };
+        return new ProviderStatus(
+            configured,
+            IsDiscovered: false,
+            api,
+            isOpenAI ? new OpenAIProvider(configured, api, connections.Handler, time) : null,
+            draws,
+            isOpenAI ? Offer(configured, []) : [],
+            isOpenAI ? OfferImages(configured, []) : [.. configured.Models.Select(id => Named(configured, id))],
+            Failure: null,
+            IsAsked: false);
+    }
+
+    /// <summary>The configured models that draw, or else those of OpenAI that the server has.</summary>
+    private static List<ImageModel> OfferImages(ProviderOptions configured, IReadOnlyList<ListedModel> listed)
+    {
+        IEnumerable<string> ids = configured.ImageModels.Count > 0
+            ? configured.ImageModels
+            : listed.Select(m => m.Id).Where(ModelListing.IsForImages).Distinct().Order(StringComparer.OrdinalIgnoreCase);
+        return [.. ids.Select(id => Named(configured, id))];
+    }
+
+    /// <summary>A model of which only the name is known.</summary>
+    private static ImageModel Named(ProviderOptions configured, string id) => new(id, id, configured.Kind switch
+    {
+        ProviderKind.WebUI => WebUIProvider.Capabilities,
+        ProviderKind.ComfyUI => ComfyUIProvider.Capabilities,
+        _ => OpenAIImageProvider.For(id),
+    });
 
     /// <summary>The configured models, or else all of the server's that are for chat.</summary>
     private static List<ModelInfo> Offer(ProviderOptions configured, IReadOnlyList<ListedModel> listed)
@@ -213,6 +296,13 @@ internal sealed partial class ProviderRefresher(
             return _statuses.GetValueOrDefault(name);
     }
 
+    private void Set(ProviderStatus status, Uri api) => Set(status.Api == api ? status : status with
+    {
+        Api = api,
+        Writes = new OpenAIProvider(status.Options, api, connections.Handler, time),
+        Draws = new OpenAIImageProvider(status.Options, api, connections.Handler, elsewhere.Handler, time),
+    });
+
     private void Set(ProviderStatus status)
     {
         lock (_publishing)
@@ -220,29 +310,31 @@ internal sealed partial class ProviderRefresher(
             var before = _statuses.GetValueOrDefault(status.Options.Name);
             _statuses[status.Options.Name] = status;
             Publish();
-            if (before?.Failure?.Code == status.Failure?.Code && before?.Models.Count == status.Models.Count)
+            if (before?.Failure?.Code == status.Failure?.Code && before?.Count == status.Count)
                 return;
         }
 
         if (status.Failure is { } failure)
             LogUnavailable(logger, status.Options.Name, failure.Code);
         else
-            LogReady(logger, status.Options.Name, status.Provider.Api, status.Models.Count);
+            LogReady(logger, status.Options.Name, status.Api, status.Count);
     }
 
     private void Publish()
     {
         lock (_publishing)
         {
-            List<IModelProvider> providers = [.. _statuses.Values.Select(s => s.Provider)];
+            List<IModelProvider> providers = [.. _statuses.Values.Select(s => s.Writes).OfType<IModelProvider>()];
             List<ModelInfo> models = [.. _statuses.Values.SelectMany(s => s.Models)];
+            List<(IImageProvider, ImageModel)> images = [.. _statuses.Values.SelectMany(s => s.ImageModels.Select(m => (s.Draws, m)))];
             if (options.Demo)
             {
                 providers.Add(new DemoProvider(options.DemoTokensPerSecond, time));
                 models.Add(DemoProvider.Model);
+                images.Add((new DemoImageProvider(options.DemoStepsPerSecond, time), DemoImageProvider.Model));
             }
 
-            registry.Set(providers, models, [.. _statuses.Values.Select(s => s.Info)]);
+            registry.Set(providers, models, images, [.. _statuses.Values.Select(s => s.Info)]);
         }
     }
 

@@ -15,12 +15,17 @@ internal sealed partial class Announcements(JobStore jobs, IChannelLog log, ILog
     /// </summary>
     public async Task AnnounceAsync(Unannounced job, CancellationToken cancellationToken)
     {
-        if (job.Channel.Length == 0)
+        var channels = JobChannels.Of(job.Id, job.Channel, job.IsImage);
+        if (channels.Count == 0)
             return;
         try
         {
-            if (!await HasEndAsync(job, cancellationToken))
-                await log.AppendAsync(job.Channel, Transcript.EndEvents(job), new Fence(job.Id.ToString(), long.MaxValue), cancellationToken);
+            foreach (var channel in channels)
+            {
+                if (!await HasEndAsync(job, channel, cancellationToken))
+                    await log.AppendAsync(channel, Transcript.EndEvents(job), new Fence(job.Id.ToString(), long.MaxValue), cancellationToken);
+            }
+
             await jobs.MarkAnnouncedAsync([job.Id], cancellationToken);
         }
         catch (ChannelLogUnavailableException e)
@@ -30,10 +35,10 @@ internal sealed partial class Announcements(JobStore jobs, IChannelLog log, ILog
         }
     }
 
-    private async Task<bool> HasEndAsync(Unannounced job, CancellationToken cancellationToken)
+    private async Task<bool> HasEndAsync(Unannounced job, string channel, CancellationToken cancellationToken)
     {
         var events = new List<ChannelEvent>();
-        await log.ReadRetainedAsync(job.Channel, events, cancellationToken);
+        await log.ReadRetainedAsync(channel, events, cancellationToken);
         return events.Any(e => e.Type == GenerationEvents.Done
             && JsonSerializer.Deserialize(e.Data.Span, GenerationEventsJson.Wire.DoneData)?.GenerationId == job.Id);
     }

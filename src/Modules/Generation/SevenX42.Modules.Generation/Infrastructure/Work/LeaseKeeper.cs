@@ -57,18 +57,18 @@ internal sealed partial class LeaseKeeper(
         var due = new List<(GenerationAttempt Attempt, Checkpoint Checkpoint, long Version, int Length)>();
         foreach (var attempt in running.All)
         {
-            var version = attempt.Transcript.Version;
-            var length = attempt.Transcript.Length;
+            var version = attempt.Record.Version;
+            var length = attempt.Record.Length;
             var changed = version != attempt.StoredVersion && !attempt.IsFinishing
                 && (round || Math.Abs(length - attempt.StoredLength) >= options.CheckpointCharacters);
             if (changed)
             {
-                var (text, reasoning, snapshot) = attempt.Transcript.Snapshot();
-                due.Add((attempt, new Checkpoint(attempt.Job.Id, attempt.Job.Attempt, text, reasoning), snapshot, length));
+                var (content, snapshot) = attempt.Record.Snapshot();
+                due.Add((attempt, new Checkpoint(attempt.Job.Id, attempt.Job.Attempt, content), snapshot, length));
             }
             else if (time.GetElapsedTime(attempt.LastBeat) >= options.Heartbeat)
             {
-                due.Add((attempt, new Checkpoint(attempt.Job.Id, attempt.Job.Attempt, null, null), attempt.StoredVersion, attempt.StoredLength));
+                due.Add((attempt, new Checkpoint(attempt.Job.Id, attempt.Job.Attempt, Content: null), attempt.StoredVersion, attempt.StoredLength));
             }
         }
 

@@ -7,40 +7,42 @@ using SevenX42.Realtime;
 namespace SevenX42.Modules.Generation.Infrastructure.Work;
 
 /// <summary>
-/// Brings one attempt's transcript into its channel's log: the first token at once, the rest coalesced. A log that is away
-/// is tried again with the same events; offsets make it harmless when they arrive twice.
+/// Brings what one attempt comes to into the logs of its channels: the first news at once, the rest coalesced. A log that is away
+/// is tried again with the same events; offsets, and states that say everything, make it harmless when they arrive twice.
 /// </summary>
 internal sealed partial class LogWriter : IAsyncDisposable
 {
-    private static readonly TimeSpan CoalesceInterval = TimeSpan.FromMilliseconds(20);
     private static readonly TimeSpan FirstRetry = TimeSpan.FromMilliseconds(50);
     private static readonly TimeSpan LongestRetry = TimeSpan.FromSeconds(1);
 
     private readonly IChannelLog _log;
     private readonly ClaimedJob _job;
-    private readonly Transcript _transcript;
+    private readonly IAttemptRecord _record;
     private readonly Action _refused;
     private readonly TimeProvider _time;
     private readonly ILogger _logger;
     private readonly Fence _fence;
-    private readonly DeltaCoalescer _coalescer = new(CoalesceInterval);
+    private readonly DeltaCoalescer _coalescer;
+    private readonly IReadOnlyList<string> _channels;
     private readonly CancellationTokenSource _abandon = new();
     private readonly Channel<bool> _wake = Channel.CreateBounded<bool>(
         new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropWrite, SingleReader = true });
     private readonly Task _loop;
 
     public LogWriter(
-        IChannelLog log, ClaimedJob job, Transcript transcript, Action refused, TimeProvider time, ILogger logger)
+        IChannelLog log, ClaimedJob job, IAttemptRecord record, Action refused, TimeProvider time, ILogger logger)
     {
-        (_log, _job, _transcript, _refused, _time, _logger) = (log, job, transcript, refused, time, logger);
+        (_log, _job, _record, _refused, _time, _logger) = (log, job, record, refused, time, logger);
+        _coalescer = new DeltaCoalescer(record.Interval);
+        _channels = JobChannels.Of(job.Id, job.Channel, job.IsImage);
         _fence = new Fence(job.Id.ToString(), job.Attempt);
-        _loop = job.Channel.Length == 0 ? Task.CompletedTask : RunAsync();
+        _loop = _channels.Count == 0 ? Task.CompletedTask : RunAsync();
     }
 
-    /// <summary>The transcript has more.</summary>
+    /// <summary>The record has more.</summary>
     public void Wake() => _wake.Writer.TryWrite(true);
 
-    /// <summary>Writes the rest. Nothing may be added to the transcript any more.</summary>
+    /// <summary>Writes the rest. Nothing may be added to the record any more.</summary>
     /// <param name="limit">How long that may take.</param>
     /// <param name="cancellationToken">Ends the wait.</param>
     /// <returns>Whether everything is in the log.</returns>
@@ -80,15 +82,19 @@ internal sealed partial class LogWriter : IAsyncDisposable
                 _wake.Reader.TryRead(out _);
                 if (more && _coalescer.DueIn(Now) is var wait && wait > TimeSpan.Zero)
                     await Task.Delay(wait, _time, _abandon.Token);
-                var hasText = _transcript.Take(events);
+                var hasNews = _record.Take(events);
                 if (events.Count == 0)
                     continue;
-                if (!await AppendAsync([.. events]))
-                    return;
+                foreach (var channel in _channels)
+                {
+                    if (!await AppendAsync(channel, [.. events]))
+                        return;
+                }
+
                 events.Clear();
 
                 // The beginning of an attempt is no reason for its first token to wait.
-                if (hasText)
+                if (hasNews)
                     _coalescer.HandedOn(Now);
             }
             while (more);
@@ -101,13 +107,13 @@ internal sealed partial class LogWriter : IAsyncDisposable
 
     private TimeSpan Now => _time.GetElapsedTime(0);
 
-    private async Task<bool> AppendAsync(NewChannelEvent[] events)
+    private async Task<bool> AppendAsync(string channel, NewChannelEvent[] events)
     {
         for (var delay = FirstRetry; ; delay = delay * 2 < LongestRetry ? delay * 2 : LongestRetry)
         {
             try
             {
-                var result = await _log.AppendAsync(_job.Channel, events, _fence, _abandon.Token);
+                var result = await _log.AppendAsync(channel, events, _fence, _abandon.Token);
                 if (!result.Accepted)
                     _refused();
                 return result.Accepted;

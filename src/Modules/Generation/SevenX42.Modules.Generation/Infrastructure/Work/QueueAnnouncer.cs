@@ -45,15 +45,15 @@ internal sealed partial class QueueAnnouncer(
             return;
         foreach (var place in await jobs.MoveQueueAsync(cancellationToken))
         {
-            if (place.Channel.Length == 0)
-                continue;
-
             // Refused once an attempt has begun: nobody is told a place in a queue that they have left.
-            await log.AppendAsync(
-                place.Channel,
-                [Transcript.QueuedEvent(place.Subject, place.Id, place.Position)],
-                new Fence(place.Id.ToString(), 0),
-                cancellationToken);
+            foreach (var channel in JobChannels.Of(place.Id, place.Channel, place.IsImage))
+            {
+                await log.AppendAsync(
+                    channel,
+                    [Transcript.QueuedEvent(place.Subject, place.Id, place.Position)],
+                    new Fence(place.Id.ToString(), 0),
+                    cancellationToken);
+            }
         }
     }
 

@@ -8,10 +8,10 @@ using SevenX42.Realtime;
 namespace SevenX42.Modules.Generation.Infrastructure.Work;
 
 /// <summary>
-/// What an attempt has written, and how much of it has gone into events. The stream's reader adds, the log's writer takes,
-/// the lease keeper looks: safe for the three at once.
+/// What an attempt has written. See <see cref="IAttemptRecord"/>.
 /// </summary>
-internal sealed class Transcript(string subject, Guid generationId, string text, string reasoning)
+internal sealed class Transcript(
+    string subject, Guid generationId, string text, string reasoning, int prefixLength = 0, int reasoningPrefixLength = 0) : IAttemptRecord
 {
     /// <summary>No event is longer, so that no reader gets a huge one.</summary>
     private const int MaxPiece = 8192;
@@ -41,11 +41,42 @@ internal sealed class Transcript(string subject, Guid generationId, string text,
         }
     }
 
-    public (string Text, string Reasoning, long Version) Snapshot()
+    /// <summary>A reader does not see more than some fifty pieces a second, and each costs a write of the log.</summary>
+    public TimeSpan Interval { get; } = TimeSpan.FromMilliseconds(20);
+
+    public bool HasContent => !string.IsNullOrWhiteSpace(Text);
+
+    public string Text
+    {
+        get
+        {
+            lock (_lock)
+                return _text.ToString();
+        }
+    }
+
+    public int ReasoningLength
+    {
+        get
+        {
+            lock (_lock)
+                return _reasoning.Length;
+        }
+    }
+
+    public (JobContent Content, long Version) Snapshot()
     {
         lock (_lock)
-            return (_text.ToString(), _reasoning.ToString(), _version);
+            return (new JobContent(_text.ToString(), _reasoning.ToString()), _version);
     }
+
+    public void Begin(int attempt)
+    {
+        lock (_lock)
+            Start(attempt, _text.Length, _reasoning.Length);
+    }
+
+    public void Clear(int attempt) => Start(attempt, prefixLength, reasoningPrefixLength);
 
     /// <summary>Adds text.</summary>
     /// <returns>Length of everything.</returns>
@@ -63,26 +94,18 @@ internal sealed class Transcript(string subject, Guid generationId, string text,
             _text.Truncate(textLength);
             _reasoning.Truncate(reasoningLength);
             _version++;
-            _notices.Add(Event(
-                GenerationEvents.Started,
-                new GenerationEvents.StartedData(subject, generationId, attempt, textLength, reasoningLength),
-                GenerationEventsJson.Wire.StartedData));
+            _notices.Add(StartedEvent(subject, generationId, attempt, textLength, reasoningLength));
         }
     }
 
-    /// <summary>The provider is waited for.</summary>
     public void Wait(string code, TimeSpan delay)
     {
         lock (_lock)
         {
-            _notices.Add(Event(
-                GenerationEvents.Waiting,
-                new GenerationEvents.WaitingData(subject, generationId, code, (int)delay.TotalMilliseconds),
-                GenerationEventsJson.Wire.WaitingData));
+            _notices.Add(WaitingEvent(subject, generationId, code, delay));
         }
     }
 
-    /// <summary>Nothing more will come.</summary>
     public void Complete()
     {
         lock (_lock)
@@ -93,8 +116,6 @@ internal sealed class Transcript(string subject, Guid generationId, string text,
         }
     }
 
-    /// <summary>Moves everything that no event holds yet into events.</summary>
-    /// <returns>Whether text is among it.</returns>
     public bool Take(List<NewChannelEvent> events)
     {
         lock (_lock)
@@ -107,6 +128,24 @@ internal sealed class Transcript(string subject, Guid generationId, string text,
             return events.Count > notices;
         }
     }
+
+    /// <summary>The event of an attempt's beginning.</summary>
+    public static NewChannelEvent StartedEvent(string subject, Guid generationId, int attempt, int textLength, int reasoningLength) => Event(
+        GenerationEvents.Started,
+        new GenerationEvents.StartedData(subject, generationId, attempt, textLength, reasoningLength),
+        GenerationEventsJson.Wire.StartedData);
+
+    /// <summary>The event of pictures' progress.</summary>
+    public static NewChannelEvent ImageEvent(string subject, Guid generationId, ImageProgress progress) => Event(
+        GenerationEvents.Image,
+        new GenerationEvents.ImageProgressData(subject, generationId, progress),
+        GenerationEventsJson.Wire.ImageProgressData);
+
+    /// <summary>The event of a wait.</summary>
+    public static NewChannelEvent WaitingEvent(string subject, Guid generationId, string code, TimeSpan delay) => Event(
+        GenerationEvents.Waiting,
+        new GenerationEvents.WaitingData(subject, generationId, code, (int)delay.TotalMilliseconds),
+        GenerationEventsJson.Wire.WaitingData);
 
     /// <summary>The event of an end.</summary>
     public static NewChannelEvent DoneEvent(

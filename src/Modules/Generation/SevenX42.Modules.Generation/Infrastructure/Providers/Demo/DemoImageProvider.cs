@@ -10,6 +10,9 @@ namespace SevenX42.Modules.Generation.Infrastructure.Providers.Demo;
 /// <param name="time">The clock.</param>
 internal sealed class DemoImageProvider(double stepsPerSecond, TimeProvider time) : IImageProvider
 {
+    /// <summary>Not the name of the demo that writes: each has its own limit.</summary>
+    public const string ProviderName = "demo-images";
+
     private const string MediaType = "image/png";
 
     /// <summary>Pixels of a preview's shorter side at least.</summary>
@@ -29,7 +32,7 @@ internal sealed class DemoImageProvider(double stepsPerSecond, TimeProvider time
             HasPreviews: true),
         IsDemo: true);
 
-    public string Name => DemoProvider.ProviderName;
+    public string Name => ProviderName;
 
     public ProviderLimits Limits { get; } = new(
         MaxConcurrent: 100,

@@ -77,7 +77,7 @@ internal sealed class ComfyUIProvider(ProviderOptions options, HttpMessageHandle
     {
         var seed = (request.Seed ?? 0) + index;
 
-        // The server takes an id that it is given; one that does not gives its own.
+        // A server that does not take the id that it is given answers with its own.
         var prompt = Guid.CreateVersion7(time.GetUtcNow()).ToString();
         var isOver = false;
         try
@@ -215,7 +215,7 @@ internal sealed class ComfyUIProvider(ProviderOptions options, HttpMessageHandle
     }
 
     /// <summary>
-    /// Takes the prompt out of the queue, or interrupts it. Older servers don't look at the id and interrupt whatever runs, so they are asked
+    /// Takes the prompt out of the queue, or interrupts it. A server that does not look at the id interrupts whatever runs, so it is asked
     /// first.
     /// </summary>
     private async Task StopAsync(string prompt)

@@ -92,9 +92,12 @@ internal static class ImageRun
                         yield break;
                     }
 
+                    // However long whoever takes it has to do with it.
+                    silence.CancelAfter(Timeout.InfiniteTimeSpan);
                     yield return result with { MediaType = type };
                     if (done.Count == request.Count)
                         yield break;
+                    silence.CancelAfter(limits.Idle);
                     continue;
             }
         }

@@ -3,6 +3,7 @@ using System.Net.ServerSentEvents;
 using System.Runtime.CompilerServices;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using SevenX42.Contracts.Media;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
@@ -50,7 +51,7 @@ internal sealed class OpenAIImageProvider(ProviderOptions options, Uri api, Http
     {
         var (sizes, prompt) = model switch
         {
-            _ when Streams(model) => (new ImageSize[] { new(1024, 1024), new(1536, 1024), new(1024, 1536) }, 32_000),
+            _ when Streams(model) => (new ImageSize[] { new(1024, 1024), new(1536, 1024), new(1024, 1536) }, ImageProvenance.LongestPrompt),
             "dall-e-3" => ([new(1024, 1024), new(1792, 1024), new(1024, 1792)], 4_000),
             "dall-e-2" => ([new(1024, 1024), new(512, 512), new(256, 256)], 1_000),
             _ => ([new(1024, 1024), new(512, 512)], 4_000),

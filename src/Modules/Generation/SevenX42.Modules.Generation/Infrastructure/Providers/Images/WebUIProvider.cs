@@ -179,7 +179,7 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
         }
     }
 
-    /// <summary>Where a task is. Servers before 1.9 don't take its id, so they don't know it.</summary>
+    /// <summary>Where a task is. A server that does not take its id does not know it.</summary>
     private async Task<Place> FindAsync(string task, CancellationToken cancellationToken)
     {
         try

@@ -87,6 +87,9 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
     /// <summary>Whether a listed model is one to chat with, as far as its name tells.</summary>
     public static bool IsForChat(string id) => !NotForChat().IsMatch(id);
 
+    /// <summary>Whether a listed model is one that draws, as far as its name tells.</summary>
+    public static bool IsForImages(string id) => ForImages().IsMatch(id);
+
     private async Task<(List<ListedModel>? Models, GenerationFailure? Failure)> AskAsync(
         Uri api, ProviderOptions options, ProviderErrors errors, CancellationToken cancellationToken)
     {
@@ -174,4 +177,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
 
     [GeneratedRegex(@"embed|whisper|\btts\b|-tts|dall-e|moderation|transcribe|realtime|-audio|gpt-image|rerank|\bsora\b|^(davinci|babbage)-002$", RegexOptions.IgnoreCase)]
     private static partial Regex NotForChat();
+
+    [GeneratedRegex("^(dall-e-[23]$|gpt-image)", RegexOptions.IgnoreCase)]
+    private static partial Regex ForImages();
 }

@@ -1,0 +1,222 @@
+using System.Diagnostics;
+using System.Text.Json;
+using Microsoft.Extensions.DependencyInjection;
+using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Generation;
+using SevenX42.Contracts.Media;
+using SevenX42.Modules.Generation.Infrastructure.Images;
+using SevenX42.Realtime;
+using SevenX42.Testing;
+using SevenX42.Testing.ImageServers;
+
+namespace SevenX42.Modules.Generation.Tests.Images;
+
+/// <summary>Pictures as jobs: queued, claimed, told of, stored, stopped, taken over; with the real Media behind them.</summary>
+public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private const string Demo = "demo-images/demo";
+
+    private static readonly (string, string)[] ShortLease =
+        [("Generation:Lease", "00:00:02"), ("Generation:Heartbeat", "00:00:00.5"), ("Generation:CheckpointInterval", "00:00:00.1")];
+
+    private readonly DirectoryInfo _pictures = Directory.CreateTempSubdirectory("7x42-pictures-");
+    private string _database = "";
+
+    private static CancellationToken Cancelled => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() => _database = await postgres.CreateDatabaseAsync();
+
+    public ValueTask DisposeAsync()
+    {
+        _pictures.Delete(recursive: true);
+        return ValueTask.CompletedTask;
+    }
+
+    [Fact]
+    public async Task Pictures_are_drawn_in_steps_that_are_told_on_both_channels_and_stored_for_who_asked()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "100"));
+        var request = await host.DeliverAsync(Request(count: 2, seed: 7, steps: 30));
+        var finished = await host.FinishAsync(request.GenerationId);
+
+        Assert.Equal((GenerationStatus.Completed, "image", "", 7L), (finished.Status, finished.Purpose, finished.Text, finished.Seed));
+        var found = await MediaOf(host).FindAsync(request.UserId, finished.Pictures!, Cancelled);
+        Assert.Equal([(768, 512), (768, 512)], found.Select(f => (f.Picture!.Width, f.Picture.Height)));
+        Assert.Equal(2, found.DistinctBy(f => f.ContentHash).Count());
+        foreach (var channel in (string[])[request.Channel, $"image/{request.GenerationId}"])
+        {
+            var events = await UntilDoneAsync(host, channel);
+            Assert.Equal(GenerationEvents.Queued, events[0].Type);
+            var told = Progress(events);
+            Assert.All(told.Skip(1).Zip(told), pair => Assert.True(pair.First.Step >= pair.Second.Step));
+            Assert.Equal((2, 2, 60, 60), (told[^1].Count, told[^1].Done, told[^1].Step, told[^1].Steps));
+            Assert.Contains(told, p => p.Preview.StartsWith($"/images/{request.GenerationId}/preview?v=1-", StringComparison.Ordinal));
+            Assert.DoesNotContain(events, e => e.Data.Length > 1_000);
+        }
+    }
+
+    [Fact]
+    public async Task Whoever_asks_without_a_seed_gets_one_that_the_job_keeps_however_often_it_is_delivered()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "1"));
+        var request = await host.DeliverAsync(Request(steps: 50));
+        var first = await host.UntilJobAsync(request.GenerationId, j => j.Image is not null, "it is queued");
+        await host.DeliverAsync(request with { EventId = GenerationHost.NewId() });
+        Assert.Equal(first.Image, (await host.FindJobAsync(request.GenerationId))!.Image);
+        Assert.True(JsonDocument.Parse(first.Image!).RootElement.GetProperty("Seed").GetInt64() > 0);
+    }
+
+    [Fact]
+    public async Task Stopping_at_step_5_interrupts_the_server_within_a_second_and_stores_nothing()
+    {
+        await using var server = await WebUIServer.StartAsync();
+        await using var host = await StartAsync(server, "WebUI");
+        server.Allow(5);
+        var request = await host.DeliverAsync(Request("painter/v1-5-pruned-emaonly.safetensors [6ce0161689]", steps: 20));
+        await UntilAsync(host, request, p => p is { Step: 5, Steps: 20 });
+        var asked = server.UntilAskedAsync("POST /sdapi/v1/interrupt", TimeSpan.FromSeconds(1));
+        await host.Api.CancelAsync(request.GenerationId, Cancelled);
+        await asked;
+        var finished = await host.FinishAsync(request.GenerationId);
+        Assert.Equal(GenerationStatus.Stopped, finished.Status);
+        Assert.Empty(finished.Pictures!);
+        Assert.True(server.IsInterrupted);
+        Assert.Empty(Files());
+    }
+
+    [Fact]
+    public async Task A_worker_that_takes_over_draws_only_what_is_missing_and_nothing_twice()
+    {
+        await using var server = await ComfyUIServer.StartAsync();
+        var log = WorkerFaultTests.SharedLog();
+        await using var network = new Frozen(_database);
+        var model = "painter/v1-5-pruned-emaonly.safetensors";
+        var request = Request(model, count: 3, seed: 100, steps: 4);
+        await using var dead = await StartAsync(server, "ComfyUI", network.ConnectionString, network.Wrap(log), ShortLease);
+        server.Allow(4 + 2);
+        await dead.DeliverAsync(request);
+        var stored = await dead.UntilJobAsync(request.GenerationId, j => j.Drawn?.Contains("AssetId", StringComparison.Ordinal) == true, "a picture is stored");
+        network.Freeze();
+
+        await using var heir = await StartAsync(server, "ComfyUI", _database, log, ShortLease);
+        await heir.UntilJobAsync(request.GenerationId, j => j.Attempt == 2, "it is taken over");
+        server.Allow(100);
+        var finished = await heir.FinishAsync(request.GenerationId);
+        network.Thaw();
+
+        Assert.Equal((GenerationStatus.Completed, 100L), (finished.Status, finished.Seed));
+        Assert.Equal(3, finished.Pictures!.Distinct().Count());
+        Assert.Contains(finished.Pictures![0].ToString(), stored.Drawn, StringComparison.Ordinal);
+        Assert.Equal(3, (await MediaOf(heir).FindAsync(request.UserId, finished.Pictures!, Cancelled)).Count);
+        var seeds = server.Bodies.Where(b => b.TryGetProperty("prompt", out _))
+            .Select(b => b.GetProperty("prompt").GetProperty("3").GetProperty("inputs").GetProperty("seed").GetInt64());
+        Assert.Equal(1, seeds.Count(s => s == 100));
+        Assert.Equal(1, seeds.Count(s => s == 102));
+        var last = Progress(await UntilDoneAsync(heir, request.Channel))[^1];
+        Assert.Equal((3, 12, 12), (last.Done, last.Step, last.Steps));
+    }
+
+    [Fact]
+    public async Task A_prompt_that_is_refused_fails_with_the_servers_reason_and_keeps_nothing()
+    {
+        await using var server = await WebUIServer.StartAsync();
+        await using var host = await StartAsync(server, "WebUI");
+        server.Refusal = (422, "application/json", """{"detail":"Not in this house"}""");
+        var finished = await host.FinishAsync((await host.DeliverAsync(Request("painter/v1-5-pruned-emaonly.safetensors [6ce0161689]"))).GenerationId);
+        Assert.Equal((GenerationStatus.Failed, "provider_rejected"), (finished.Status, finished.ErrorCode));
+        Assert.Contains("Not in this house", finished.ErrorMessage, StringComparison.Ordinal);
+        Assert.Empty(Files());
+    }
+
+    [Fact]
+    public async Task A_picture_that_finds_no_room_fails_with_a_sentence_and_keeps_nothing()
+    {
+        await using var host = await StartAsync(settings: [("Media:QuotaBytes", "1000"), ("Generation:DemoStepsPerSecond", "200")]);
+        var finished = await host.FinishAsync((await host.DeliverAsync(Request(steps: 1))).GenerationId);
+        Assert.Equal(GenerationStatus.Failed, finished.Status);
+        Assert.StartsWith("The picture could not be kept: ", finished.ErrorMessage, StringComparison.Ordinal);
+        Assert.Empty(finished.Pictures!);
+        Assert.Empty(Files());
+    }
+
+    [Fact]
+    public async Task A_preview_is_its_owners_and_an_older_attempt_does_not_put_it_back()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "10"));
+        var previews = host.Services.GetRequiredService<PreviewStore>();
+        var request = await host.DeliverAsync(Request(steps: 50));
+        await UntilAsync(host, request, p => p.Preview.Length > 0);
+        Assert.Equal("image/png", (await previews.FindAsync(request.UserId, request.GenerationId, Cancelled))!.MediaType);
+        Assert.Null(await previews.FindAsync(GenerationHost.NewId(), request.GenerationId, Cancelled));
+        Assert.False(await previews.SaveAsync(request.GenerationId, 0, "0-1", "image/png", new byte[] { 1 }, Cancelled));
+        await host.Api.CancelAsync(request.GenerationId, Cancelled);
+        await host.FinishAsync(request.GenerationId);
+        Assert.False(await previews.SaveAsync(request.GenerationId, 1, "1-99", "image/png", new byte[] { 1 }, Cancelled));
+    }
+
+    [Theory]
+    [InlineData("", 512, 512, 1, null, "Say what the picture shall show.")]
+    [InlineData("20000", 512, 512, 1, null, "The prompt has 20,000 characters; this model reads at most 10,000.")]
+    [InlineData("a boat", 0, 0, 1, null, "This model does not draw 0×0 pixels")]
+    [InlineData("a boat", 20_000, 20_000, 1, null, "This model does not draw 20000×20000 pixels")]
+    [InlineData("a boat", 512, 512, 5, null, "Ask for 1 to 4 pictures.")]
+    [InlineData("a boat", 512, 512, 1, -1L, "A seed is a number from 0 to 4294967295.")]
+    public async Task What_can_not_be_drawn_is_refused_in_a_sentence_before_anything_is_stored(
+        string prompt, int width, int height, int count, long? seed, string sentence)
+    {
+        await using var host = await StartAsync();
+        var text = int.TryParse(prompt, out var length) ? new string('x', length) : prompt;
+        var result = await host.Api.CheckImageAsync(Demo, text, new ImageOptions(width, height, count, seed), Cancelled);
+        Assert.StartsWith(sentence, result.Error!.Message, StringComparison.Ordinal);
+    }
+
+    private static ImageRequested Request(string model = Demo, int count = 1, long? seed = null, int? steps = null)
+    {
+        var conversation = GenerationHost.NewId();
+        return new ImageRequested(
+            GenerationHost.NewId(), GenerationHost.NewId(), GenerationHost.NewId(), conversation, GenerationHost.NewId(),
+            $"conversation/{conversation}", "2", model, "a boat", model == Demo ? 768 : 512, 512, count, seed, "", steps);
+    }
+
+    private static IMediaApi MediaOf(GenerationHost host) => host.Services.GetRequiredService<IMediaApi>();
+
+    private static List<ImageProgress> Progress(IEnumerable<ChannelEvent> events) =>
+        [.. events.Where(e => e.Type == GenerationEvents.Image)
+            .Select(e => JsonSerializer.Deserialize(e.Data.Span, GenerationEventsJson.Wire.ImageProgressData)!.Progress)];
+
+    private static Task<List<ChannelEvent>> UntilDoneAsync(GenerationHost host, string channel) => GenerationHost.EventuallyAsync(
+        async () =>
+        {
+            var events = new List<ChannelEvent>();
+            await host.Log.ReadRetainedAsync(channel, events, Cancelled);
+            return events.Exists(e => e.Type == GenerationEvents.Done) ? events : null;
+        },
+        "the end is told");
+
+    private static Task<List<ChannelEvent>> UntilAsync(GenerationHost host, ImageRequested request, Func<ImageProgress, bool> holds) => GenerationHost.EventuallyAsync(
+        async () =>
+        {
+            var events = new List<ChannelEvent>();
+            await host.Log.ReadRetainedAsync(request.Channel, events, Cancelled);
+            return Progress(events).Exists(p => holds(p)) ? events : null;
+        },
+        "it is that far");
+
+    private string[] Files() => Directory.GetFiles(_pictures.FullName, "*", SearchOption.AllDirectories);
+
+    private Task<GenerationHost> StartAsync(params (string Key, string Value)[] settings) =>
+        GenerationHost.StartAsync(_database, settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)), pictures: _pictures.FullName);
+
+    private Task<GenerationHost> StartAsync(
+        ImageServerHost server, string kind, string? database = null, IChannelLog? log = null, params (string Key, string Value)[] settings) =>
+        GenerationHost.StartAsync(
+            database ?? _database,
+            [
+                .. settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)),
+                new("Generation:Providers:0:Kind", kind),
+                new("Generation:Providers:0:Name", "painter"),
+                new("Generation:Providers:0:BaseUrl", server.BaseUrl.ToString()),
+            ],
+            log,
+            pictures: _pictures.FullName);
+}
