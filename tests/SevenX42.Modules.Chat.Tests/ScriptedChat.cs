@@ -30,15 +30,15 @@ internal sealed class ScriptedChat : IAsyncDisposable
         var database = await postgres.CreateDatabaseAsync();
         var app = await AppHost.StartAsync(
             database,
-            [
+            new KeyValuePair<string, string?>[]
+            {
                 new("Generation:Demo", "false"),
                 new("Generation:Providers:0:Name", "test"),
                 new("Generation:Providers:0:BaseUrl", provider.BaseUrl.ToString()),
                 new("Generation:Providers:0:Models:0", "scripted"),
                 new("Generation:Providers:0:Models:1", "other"),
                 new("RateLimits:CommandsPerMinute", "100000"),
-                .. settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value)),
-            ]);
+            }.ExceptBy(settings.Select(s => s.Key), s => s.Key).Concat(settings.Select(s => KeyValuePair.Create(s.Key, (string?)s.Value))));
         return new ScriptedChat(provider, app, database);
     }
 

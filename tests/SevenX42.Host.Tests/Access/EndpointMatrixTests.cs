@@ -23,6 +23,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         ("GET /search", Access.Everybody, []),
         ("GET /conversations", Access.Everybody, []),
         ("GET /models", Access.Everybody, []),
+        ("GET /composer/picture", Access.Everybody, [("imageModel", "demo-images/demo")]),
         ("GET /signin", Access.Everybody, []),
         ("GET /signup", Access.Everybody, []),
         ("POST /signin", Access.Everybody, []),

@@ -37,6 +37,7 @@ public sealed class ChatModule : IModule
         services.AddScoped<MessageViews>();
         services.AddScoped<MessageIds>();
         services.AddScoped<AnswerRequests>();
+        services.AddScoped<Drawings>();
         services.AddSingleton<IChannelKind, ConversationChannel>();
         services.AddSingleton<IChannelKind, UserChannel>();
         services.AddSingleton(new SidebarContent(typeof(Sidebar)));
@@ -53,6 +54,7 @@ public sealed class ChatModule : IModule
     {
         routes.MapGet("/", ReadConversationEndpoint.New).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/c/{conversationId:guid}", ReadConversationEndpoint.Get).RequireAuthorization();
+        routes.MapGet("/composer/picture", ReadDrawingOptionsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/search", SearchConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/conversations", ListConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapPost("/conversations", SendMessageEndpoint.Begin).WithMetadata(new AllowGuestCreation()).RequireAuthorization();

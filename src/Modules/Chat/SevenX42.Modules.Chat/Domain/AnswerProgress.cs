@@ -11,6 +11,7 @@ namespace SevenX42.Modules.Chat.Domain;
 /// <param name="BegunAgain">Whether this attempt threw away what the one before had written.</param>
 /// <param name="HasThought">Whether this attempt has written reasoning.</param>
 /// <param name="HasText">Whether this attempt has written text.</param>
+/// <param name="Image">How far its pictures are, where it draws.</param>
 internal readonly record struct AnswerProgress(
     string State,
     int QueuePosition = 0,
@@ -18,7 +19,8 @@ internal readonly record struct AnswerProgress(
     int Attempt = 1,
     bool BegunAgain = false,
     bool HasThought = false,
-    bool HasText = false)
+    bool HasText = false,
+    ImageProgress? Image = null)
 {
     /// <summary>The provider asked to wait.</summary>
     public const string Waiting = "waiting";
@@ -31,6 +33,10 @@ internal readonly record struct AnswerProgress(
         { State: Waiting, WaitMilliseconds: > 0 } => string.Create(
             CultureInfo.InvariantCulture, $"The provider is busy. It is asked again in {(WaitMilliseconds + 999) / 1000} s"),
         { State: Waiting } => "The provider is busy. It is asked again soon",
+        { Image.Queue: > 0 and var before } => string.Create(CultureInfo.InvariantCulture, $"In the provider's queue: {before} before this one"),
+        { Image.Queue: 0 } => "The provider does something else first…",
+        { Image: not null, Attempt: > 1 } => "Something failed, so it goes on elsewhere…",
+        { Image: not null } => "Drawing…",
         { BegunAgain: true } => "Something failed, so it is begun again…",
         { Attempt: > 1 } => "Something failed, so it goes on elsewhere…",
         { HasText: true } => "Writing…",

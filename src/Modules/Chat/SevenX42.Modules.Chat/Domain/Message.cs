@@ -77,12 +77,19 @@ internal sealed class Message
 
     public long DurationMilliseconds { get; private set; }
 
+    /// <summary>The pictures that it asks for, or that it answers with; <see langword="null"/> where text is asked for.</summary>
+    public Drawing? Drawing { get; private set; }
+
+    /// <summary>Assets of an answer of pictures, once it has ended.</summary>
+    public IReadOnlyList<Guid> Pictures { get; private set; } = [];
+
     /// <summary>Messages before this answer that no longer fitted into the model's context.</summary>
     public int OmittedMessages { get; private set; }
 
     public DateTimeOffset CreatedAt { get; private init; }
 
-    public static Message OfPerson(Guid id, Conversation conversation, Guid? parentId, string text, int tokens, DateTimeOffset now) => new()
+    public static Message OfPerson(
+        Guid id, Conversation conversation, Guid? parentId, string text, int tokens, DateTimeOffset now, Drawing? drawing = null) => new()
     {
         Id = id,
         ConversationId = conversation.Id,
@@ -92,6 +99,7 @@ internal sealed class Message
         Role = MessageRole.User,
         Content = text,
         Tokens = tokens,
+        Drawing = drawing,
         Status = MessageStatus.Completed,
         CreatedAt = now,
     };
@@ -118,6 +126,23 @@ internal sealed class Message
         (GenerationId, Model, OmittedMessages, Status, ErrorCode, ErrorMessage) = (generationId, model, omitted, MessageStatus.Pending, "", "");
         if (!keepText)
             (Content, Reasoning, Tokens, InputTokens, OutputTokens, DurationMilliseconds) = ("", "", 0, 0, 0, 0);
+    }
+
+    /// <summary>Begins a generation of pictures, instead of those it has, if any.</summary>
+    public void Draw(Guid generationId, Drawing drawing)
+    {
+        Generate(generationId, drawing.Model, omitted: 0, keepText: false);
+        (Drawing, Pictures) = (drawing, []);
+    }
+
+    /// <summary>Takes the pictures of its generation, together with its end.</summary>
+    /// <param name="pictures">Assets.</param>
+    /// <param name="seed">What the first was drawn with, where the model knows seeds.</param>
+    public void TakePictures(IReadOnlyList<Guid> pictures, long? seed)
+    {
+        Pictures = [.. pictures];
+        if (Drawing is { } drawing)
+            Drawing = drawing with { Options = drawing.Options with { Seed = seed } };
     }
 
     /// <summary>Takes the end of its generation; of another, older one it takes nothing.</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.EntityFrameworkCore.Design;
 using Npgsql;
@@ -167,6 +168,10 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.Property(m => m.Status).HasConversion<string>().HasMaxLength(16);
             message.Property(m => m.ErrorCode).HasMaxLength(64);
             message.Property(m => m.Model).HasMaxLength(ModelInfo.LongestId);
+            message.Property(m => m.Drawing).HasColumnType("jsonb").HasConversion(
+                drawing => JsonSerializer.Serialize(drawing, JsonSerializerOptions.Default),
+                json => JsonSerializer.Deserialize<Drawing>(json, JsonSerializerOptions.Default));
+            message.Property(m => m.Pictures).HasDefaultValueSql("'{}'::uuid[]");
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);

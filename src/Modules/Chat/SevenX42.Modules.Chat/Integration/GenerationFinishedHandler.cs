@@ -50,12 +50,15 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
             GenerationStatus.Interrupted => MessageStatus.Interrupted,
             _ => MessageStatus.Failed,
         };
+        var text = e.Pictures is { } pictures ? Drawing.TextOf(pictures.Count) : e.Text;
         if (answer is null || !answer.Finish(
-            e.GenerationId, status, e.Text, tokens, e.Reasoning, e.ErrorCode, e.ErrorMessage, e.InputTokens, e.OutputTokens, e.DurationMilliseconds))
+            e.GenerationId, status, text, tokens, e.Reasoning, e.ErrorCode, e.ErrorMessage, e.InputTokens, e.OutputTokens, e.DurationMilliseconds))
             return;
+        if (e.Pictures is { } drawn)
+            answer.TakePictures(drawn, e.Seed);
         Context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, answer.Number, time.GetUtcNow()));
-        // The question names it, so a stopped answer will do; where answers fail, a title would, too.
-        if (status != MessageStatus.Failed && conversation is { TitleSource: TitleSource.FirstMessage, DeletedAt: null } && answer.Number <= LastToAskForTitle)
+        // A model that draws finds no titles. The question names it, so a stopped answer will do; where answers fail, a title would, too.
+        if (status != MessageStatus.Failed && answer.Drawing is null && conversation is { TitleSource: TitleSource.FirstMessage, DeletedAt: null } && answer.Number <= LastToAskForTitle)
             await RequestTitleAsync(conversation, answer, cancellationToken);
     }
 

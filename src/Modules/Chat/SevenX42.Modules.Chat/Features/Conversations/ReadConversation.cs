@@ -16,13 +16,15 @@ internal sealed class ReadConversationHandler(IGenerationApi generation, ISender
 {
     public async Task<Result<ConversationVm>> Handle(ReadConversation request, CancellationToken cancellationToken)
     {
+        var images = await generation.GetImageModelsAsync(cancellationToken);
         if (request.ConversationId is not { } id)
-            return new ConversationVm(await generation.GetModelsAsync(cancellationToken), null, null, request.LastModel);
+            return new ConversationVm(await generation.GetModelsAsync(cancellationToken), null, null, DrawingOptionsVm.Of(images, null), request.LastModel);
         var transcript = await sender.Send(new ReadTranscript(id, Message: request.Message), cancellationToken);
         if (!transcript.IsSuccess)
             return transcript.Error;
         var settings = await sender.Send(new ReadSettings(id), cancellationToken);
-        return settings.IsSuccess ? new ConversationVm(settings.Value.Models, settings.Value, transcript.Value) : settings.Error;
+        return settings.IsSuccess ? new ConversationVm(
+            settings.Value.Models, settings.Value, transcript.Value, DrawingOptionsVm.Of(images, transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer)?.Drawing)) : settings.Error;
     }
 }
 
@@ -53,7 +55,10 @@ internal static class ReadConversationEndpoint
 /// <param name="Models">The models to choose from.</param>
 /// <param name="Settings">What can be changed of it; null for one that begins with the next message.</param>
 /// <param name="Transcript">Its messages; null for a new one.</param>
-public sealed record ConversationVm(IReadOnlyList<ModelInfo> Models, SettingsVm? Settings, TranscriptVm? Transcript, string LastModel = "")
+/// <param name="Drawing">How pictures can be asked for; null where nothing draws.</param>
+/// <param name="LastModel">The model that a new one is offered first.</param>
+public sealed record ConversationVm(
+    IReadOnlyList<ModelInfo> Models, SettingsVm? Settings, TranscriptVm? Transcript, DrawingOptionsVm? Drawing, string LastModel = "")
 {
     /// <summary>The conversation; null for a new one.</summary>
     public Guid? Id => Settings?.Id;

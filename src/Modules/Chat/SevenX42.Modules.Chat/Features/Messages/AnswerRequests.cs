@@ -47,6 +47,42 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
     public Task<bool> IsAnsweredNowAsync(Guid? questionId, CancellationToken cancellationToken) =>
         context.Messages.AnyAsync(m => m.ParentId == questionId && m.Status == MessageStatus.Pending, cancellationToken);
 
+    /// <summary>Stores a person's message that asks for pictures, and requests them.</summary>
+    public void AskForPictures(Conversation conversation, Message question, Drawing drawing)
+    {
+        context.Messages.Add(question);
+        Draw(conversation, Begin(conversation, question.Id), drawing);
+    }
+
+    /// <summary>Requests further pictures as an answer to a message: a sibling of those there are.</summary>
+    public void DrawAnother(Conversation conversation, Guid questionId, Drawing drawing) => Draw(conversation, Begin(conversation, questionId), drawing);
+
+    /// <summary>Requests pictures as an answer that is stored, which has none.</summary>
+    public void Draw(Conversation conversation, Message answer, Drawing drawing)
+    {
+        var now = time.GetUtcNow();
+        var generationId = Guid.CreateVersion7(now);
+        answer.Draw(generationId, drawing);
+        var options = drawing.Options;
+        context.Raise(new ImageRequested(
+            Guid.CreateVersion7(now),
+            generationId,
+            answer.Id,
+            conversation.Id,
+            conversation.OwnerId,
+            Channels.OfConversation(conversation.Id),
+            Channels.SubjectOf(answer.Number),
+            drawing.Model,
+            drawing.Prompt,
+            options.Width,
+            options.Height,
+            options.Count,
+            options.Seed,
+            options.NegativePrompt,
+            options.Steps));
+        Announce(conversation, answer, generationId);
+    }
+
     /// <summary>Stores a person's message and requests the first answer to it.</summary>
     public Task AskAsync(Conversation conversation, Message question, ModelInfo model, CancellationToken cancellationToken)
     {
@@ -104,6 +140,11 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
             [.. messages.Select(m => m.Text)],
             prefix,
             reasoning));
+        Announce(conversation, answer, generationId);
+    }
+
+    private void Announce(Conversation conversation, Message answer, Guid generationId)
+    {
         Activity.Current?.SetTag(RequestTags.Conversation, conversation.Id).SetTag(RequestTags.Generation, generationId);
         conversation.Show(answer.Id);
         conversation.Touch(time.GetUtcNow());
@@ -128,4 +169,5 @@ internal static class Purposes
 {
     public const string Answer = "answer";
     public const string Title = "title";
+    public const string Image = "image";
 }

@@ -14,14 +14,15 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <param name="NewMessageId">Id of the new one, by the page: editing twice is editing once; see <see cref="MessageIds"/>.</param>
 /// <param name="Text">The new text.</param>
 /// <param name="Model">The model to ask; the conversation's when empty.</param>
-internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text, string? Model) : IChatCommand;
+/// <param name="ImageModel">The model that draws, where the message asks for pictures; the same as before when empty.</param>
+internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text, string? Model, string? ImageModel = null) : IChatCommand;
 
 internal sealed class EditMessageValidator : AbstractValidator<EditMessage>
 {
     public EditMessageValidator() => RuleFor(c => c.Text).MessageText();
 }
 
-internal sealed class EditMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+internal sealed class EditMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
     : IRequestHandler<EditMessage, Result>
 {
     public async Task<Result> Handle(EditMessage request, CancellationToken cancellationToken)
@@ -38,6 +39,16 @@ internal sealed class EditMessageHandler(ChatDbContext context, MessageIds ids, 
             request.NewMessageId, old.Id, request.Text, m => m.ConversationId == conversation.Id && m.ParentId == old.ParentId && m.Id != old.Id, cancellationToken);
         if (stored is not null)
             return Result.Success;
+        if (old.Drawing is { } before)
+        {
+            var drawing = await drawings.AgainAsync(before with { Prompt = request.Text }, request.ImageModel, cancellationToken);
+            if (!drawing.IsSuccess)
+                return drawing.Error;
+            answers.AskForPictures(
+                conversation, Message.OfPerson(id, conversation, old.ParentId, request.Text, tokens, time.GetUtcNow(), drawing.Value), drawing.Value);
+            return Result.Success;
+        }
+
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
@@ -56,6 +67,8 @@ internal sealed class EditMessageForm
     public string? Text { get; set; }
 
     public string? Model { get; set; }
+
+    public string? ImageModel { get; set; }
 }
 
 internal static class EditMessageEndpoint
@@ -64,7 +77,7 @@ internal static class EditMessageEndpoint
         Guid conversationId, Guid messageId, [FromForm] EditMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         var newId = form?.NewMessageId ?? Guid.CreateVersion7(time.GetUtcNow());
-        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form?.Text), form?.Model));
+        var result = await sender.Send(new EditMessage(conversationId, messageId, newId, MessageTextRules.Normalize(form?.Text), form?.Model, form?.ImageModel));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

@@ -1,8 +1,10 @@
+using System.Globalization;
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Caching.Memory;
 using SevenX42.Contracts.Generation;
+using SevenX42.Contracts.Media;
 using SevenX42.Http;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Infrastructure;
@@ -138,6 +140,7 @@ public sealed record OtherBranchVm(int Message, Guid LeafId);
 /// <param name="PreviousSibling">The one before; null for the first.</param>
 /// <param name="NextSibling">The one after; null for the last.</param>
 /// <param name="CreatedAt">When it was sent.</param>
+/// <param name="Drawing">How pictures are drawn that it asks for, or answers with; null for text.</param>
 public sealed record MessageVm(
     Guid Id,
     Guid ConversationId,
@@ -158,15 +161,31 @@ public sealed record MessageVm(
     int Siblings,
     Guid? PreviousSibling,
     Guid? NextSibling,
-    DateTimeOffset CreatedAt)
+    DateTimeOffset CreatedAt,
+    DrawingVm? Drawing = null)
 {
     /// <summary>Whether the answer is still being written, or waits to be.</summary>
     public bool IsRunning => Status is "queued" or "running" or "waiting";
 }
 
+/// <summary>Pictures that a message asks for, or answers with.</summary>
+/// <param name="Prompt">What they show.</param>
+/// <param name="Facts">How they are drawn, in a few words.</param>
+/// <param name="Count">How many there were once.</param>
+/// <param name="Pictures">Those that there are.</param>
+/// <param name="Model">The model that draws them.</param>
+/// <param name="Options">How they are drawn.</param>
+public sealed record DrawingVm(
+    string Prompt, string Facts, int Count, IReadOnlyList<PictureVm> Pictures, string Model, ImageOptions Options);
+
+/// <summary>A picture as it is shown.</summary>
+/// <param name="Path">Where it is served from.</param>
+/// <param name="Picture">How it is shown.</param>
+public sealed record PictureVm(string Path, PictureInfo Picture);
+
 /// <summary>Makes what is shown of messages: rendered, with their siblings, and with what those being written have so far.</summary>
 internal sealed class MessageViews(
-    ChatDbContext context, MarkdownRenderer renderer, RenderedMessages rendered, LiveAnswers live, IGenerationApi generation)
+    ChatDbContext context, MarkdownRenderer renderer, RenderedMessages rendered, LiveAnswers live, IGenerationApi generation, IMediaApi media)
 {
     public async Task<IReadOnlyList<MessageVm>> OfAsync(
         Guid conversationId, IReadOnlyList<Message> messages, SevenX42.Realtime.ChannelPosition position, CancellationToken cancellationToken)
@@ -180,13 +199,17 @@ internal sealed class MessageViews(
             .ToDictionary(g => g.Key, g => g.OrderBy(m => m.Number).Select(m => m.Id).ToList());
         var running = await live.ReadAsync(
             conversationId, [.. messages.Where(m => m is { Status: MessageStatus.Pending, GenerationId: not null })], position, cancellationToken);
-        var models = (await generation.GetModelsAsync(cancellationToken)).ToDictionary(m => m.Id);
+        var models = (await generation.GetModelsAsync(cancellationToken)).ToDictionary(m => m.Id, m => (m.Name, m.IsDemo));
+        var drawing = messages.Any(m => m.Drawing is not null)
+            ? (await generation.GetImageModelsAsync(cancellationToken)).ToDictionary(m => m.Id, m => (m.Name, m.IsDemo))
+            : [];
+        var pictures = await FindPicturesAsync(messages, cancellationToken);
         return [.. messages.Select(m =>
         {
             var family = siblings.GetValueOrDefault((m.ParentId, m.Role)) ?? [m.Id];
             var index = Math.Max(0, family.IndexOf(m.Id));
             var answer = running.GetValueOrDefault(m.Id);
-            var model = models.GetValueOrDefault(m.Model);
+            var (name, isDemo) = (m.Drawing is null ? models : drawing).GetValueOrDefault(m.Model);
             return new MessageVm(
                 m.Id,
                 conversationId,
@@ -194,12 +217,12 @@ internal sealed class MessageViews(
                 m.Role == MessageRole.Assistant,
                 answer?.Progress.State ?? m.Status.ToString().ToLowerInvariant(),
                 m.Role == MessageRole.User ? m.Content : "",
-                answer is not null ? Stream(answer.Text) : m.Role == MessageRole.Assistant ? rendered.Of(m) : [],
+                answer is { Progress.Image: { } image } ? [PictureProgress.Html(image)] : m.Drawing is not null ? [] : answer is not null ? Stream(answer.Text) : m.Role == MessageRole.Assistant ? rendered.Of(m) : [],
                 answer?.Reasoning ?? m.Reasoning,
                 answer?.Progress.Sentence ?? "",
                 m.ErrorMessage,
-                model?.Name ?? m.Model,
-                model?.IsDemo ?? false,
+                name ?? m.Model,
+                isDemo,
                 m.InputTokens,
                 m.OutputTokens,
                 m.OmittedMessages,
@@ -207,8 +230,31 @@ internal sealed class MessageViews(
                 family.Count,
                 index > 0 ? family[index - 1] : null,
                 index + 1 < family.Count ? family[index + 1] : null,
-                m.CreatedAt);
+                m.CreatedAt,
+                m.Drawing is { } asked ? new DrawingVm(asked.Prompt, FactsOf(asked), m.Pictures.Count, [.. m.Pictures.Select(p => pictures.GetValueOrDefault(p)).OfType<PictureVm>()], asked.Model, asked.Options) : null);
         })];
+    }
+
+    private async Task<Dictionary<Guid, PictureVm>> FindPicturesAsync(IReadOnlyList<Message> messages, CancellationToken cancellationToken)
+    {
+        var ids = messages.SelectMany(m => m.Pictures).ToList();
+        if (ids.Count == 0)
+            return [];
+        var found = await media.FindAsync(messages[0].OwnerId, ids, cancellationToken);
+        return found.Where(a => a.Picture is not null).ToDictionary(a => a.Id, a => new PictureVm(a.Path, a.Picture!));
+    }
+
+    private static string FactsOf(Drawing drawing)
+    {
+        var o = drawing.Options;
+        return string.Join(" · ", new[]
+        {
+            string.Create(CultureInfo.InvariantCulture, $"{o.Width}×{o.Height}"),
+            o.Count > 1 ? string.Create(CultureInfo.InvariantCulture, $"{o.Count} pictures") : "",
+            o.Steps is { } steps ? string.Create(CultureInfo.InvariantCulture, $"{steps} steps") : "",
+            o.Seed is { } seed ? string.Create(CultureInfo.InvariantCulture, $"seed {seed}") : "",
+            o.NegativePrompt.Length > 0 ? $"without {o.NegativePrompt}" : "",
+        }.Where(fact => fact.Length > 0));
     }
 
     // Through the same renderer as the stream, so that the stream's blocks go on where the page's end.

@@ -7,9 +7,9 @@ using SevenX42.Modules.Chat.Infrastructure;
 namespace SevenX42.Modules.Chat.Features.Messages;
 
 /// <summary>Asks for another answer to the same message: a sibling, beside the one there is.</summary>
-internal sealed record RegenerateAnswer(Guid ConversationId, Guid AnswerId, string? Model) : IChatCommand;
+internal sealed record RegenerateAnswer(Guid ConversationId, Guid AnswerId, string? Model, string? ImageModel = null) : IChatCommand;
 
-internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
+internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerRequests answers, Drawings drawings, ICurrentUser user)
     : IRequestHandler<RegenerateAnswer, Result>
 {
     public async Task<Result> Handle(RegenerateAnswer request, CancellationToken cancellationToken)
@@ -22,6 +22,16 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
             return Error.Conflict("stale_branch", "This answer is not there any more. Reload the conversation.");
         if (await answers.IsAnsweredNowAsync(questionId, cancellationToken))
             return Error.Conflict("answer_running", "An answer to this message is being written already.");
+        if (old.Drawing is { } before)
+        {
+            // Other pictures: chance begins elsewhere.
+            var drawing = await drawings.AgainAsync(before with { Options = before.Options with { Seed = null } }, request.ImageModel, cancellationToken);
+            if (!drawing.IsSuccess)
+                return drawing.Error;
+            answers.DrawAnother(conversation, questionId, drawing.Value);
+            return Result.Success;
+        }
+
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
@@ -34,7 +44,7 @@ internal static class RegenerateAnswerEndpoint
 {
     public static async Task<IResult> Post(Guid conversationId, Guid answerId, ISender sender, HttpContext http)
     {
-        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, await http.FieldAsync("model")));
+        var result = await sender.Send(new RegenerateAnswer(conversationId, answerId, await http.FieldAsync("model"), await http.FieldAsync("imageModel")));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 }

@@ -10,9 +10,9 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// Takes up an answer that did not come to its end: continues its text (Continue), or begins it again (Retry), beside the text
 /// it has, if any, which is kept as a sibling: the second attempt may come to less.
 /// </summary>
-internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText, string? Model) : IChatCommand;
+internal sealed record ResumeAnswer(Guid ConversationId, Guid AnswerId, bool KeepText, string? Model, string? ImageModel = null) : IChatCommand;
 
-internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, ICurrentUser user)
+internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests answers, Drawings drawings, ICurrentUser user)
     : IRequestHandler<ResumeAnswer, Result>
 {
     public async Task<Result> Handle(ResumeAnswer request, CancellationToken cancellationToken)
@@ -27,9 +27,21 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
             return Result.Success;
         if (answer.Status is MessageStatus.Completed)
             return Error.Conflict("answer_complete", "This answer is complete. Regenerate it to get another one.");
-        var begins = !request.KeepText && answer.Content.Length > 0;
+        var begins = (!request.KeepText || answer.Drawing is not null) && answer.Content.Length > 0;
         if (begins && await answers.IsAnsweredNowAsync(answer.ParentId, cancellationToken))
             return Result.Success;
+        if (answer.Drawing is { } before)
+        {
+            var drawing = await drawings.AgainAsync(before, request.ImageModel, cancellationToken);
+            if (!drawing.IsSuccess)
+                return drawing.Error;
+            if (begins && answer.ParentId is { } askedFor)
+                answers.DrawAnother(conversation, askedFor, drawing.Value);
+            else
+                answers.Draw(conversation, answer, drawing.Value);
+            return Result.Success;
+        }
+
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
@@ -47,7 +59,7 @@ internal static class ResumeAnswerEndpoint
         await ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: true, await http.FieldAsync("model")), sender, http);
 
     public static async Task<IResult> Retry(Guid conversationId, Guid answerId, ISender sender, HttpContext http) =>
-        await ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, await http.FieldAsync("model")), sender, http);
+        await ResumeAsync(new ResumeAnswer(conversationId, answerId, KeepText: false, await http.FieldAsync("model"), await http.FieldAsync("imageModel")), sender, http);
 
     private static async Task<IResult> ResumeAsync(ResumeAnswer command, ISender sender, HttpContext http) =>
         await TranscriptResponse.OfAsync((await sender.Send(command)).Error, command.ConversationId, sender, http);

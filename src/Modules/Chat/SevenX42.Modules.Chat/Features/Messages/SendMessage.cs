@@ -21,7 +21,9 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <param name="ParentId">The message it follows; the end of the shown branch when null.</param>
 /// <param name="Text">The message.</param>
 /// <param name="Model">The model to ask; the conversation's when empty.</param>
-internal sealed record SendMessage(Guid? ConversationId, Guid MessageId, Guid? ParentId, string Text, string? Model) : IChatCommand<SentMessage>;
+/// <param name="Choice">How pictures are to be drawn, when that is what is asked for; <c>/image</c> asks for them, too.</param>
+internal sealed record SendMessage(Guid? ConversationId, Guid MessageId, Guid? ParentId, string Text, string? Model, DrawingChoice? Choice = null)
+    : IChatCommand<SentMessage>;
 
 /// <summary>A message that is stored.</summary>
 internal sealed record SentMessage(Guid ConversationId, Guid MessageId);
@@ -50,19 +52,29 @@ internal static class MessageTextRules
     public static string Normalize(string? text) => (text ?? "").ReplaceLineEndings("\n");
 }
 
-internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, ICurrentUser user, TimeProvider time)
+internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
     : IRequestHandler<SendMessage, Result<SentMessage>>
 {
     public async Task<Result<SentMessage>> Handle(SendMessage request, CancellationToken cancellationToken)
     {
+        Drawing? drawing = null;
+        if (Drawing.PromptOf(request.Text) is var command && (command is not null || request.Choice is not null))
+        {
+            var read = await drawings.ReadAsync(command ?? request.Text.Trim(), request.Choice, cancellationToken);
+            if (!read.IsSuccess)
+                return read.Error;
+            drawing = read.Value;
+            request = request with { Text = drawing.Prompt };
+        }
+
         // What takes longest comes before the lock.
         var tokens = TokenCounter.Count(request.Text);
         return request.ConversationId is { } conversationId
-            ? await ContinueAsync(request, conversationId, tokens, cancellationToken)
-            : await BeginAsync(request, tokens, cancellationToken);
+            ? await ContinueAsync(request, conversationId, drawing, tokens, cancellationToken)
+            : await BeginAsync(request, drawing, tokens, cancellationToken);
     }
 
-    private async Task<Result<SentMessage>> BeginAsync(SendMessage request, int tokens, CancellationToken cancellationToken)
+    private async Task<Result<SentMessage>> BeginAsync(SendMessage request, Drawing? drawing, int tokens, CancellationToken cancellationToken)
     {
         if (!await context.LockBeginningAsync(user.RequiredId, request.MessageId, cancellationToken))
             return Error.Unauthenticated();
@@ -70,23 +82,24 @@ internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, 
             request.MessageId, place: Guid.Empty, request.Text, m => m.ParentId is null && m.ConversationId == m.Id, cancellationToken);
         if (stored is not null)
             return stored.IsDeleted ? Error.NotFound("This message was sent, and its conversation has been deleted since.") : new SentMessage(id, id);
-        var model = await answers.ChooseModelAsync(request.Model, conversation: null, cancellationToken);
+        var model = await ChooseModelAsync(request, null, drawing, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         var conversation = Conversation.Begin(id, user.RequiredId, request.Text, time.GetUtcNow());
         context.Conversations.Add(conversation);
         context.Raise(Changes.InList(conversation, "created", time.GetUtcNow()));
-        return await StoreAsync(request, conversation, id, parentId: null, tokens, model.Value, cancellationToken);
+        return await StoreAsync(request, conversation, id, parentId: null, drawing, tokens, model.Value, cancellationToken);
     }
 
-    private async Task<Result<SentMessage>> ContinueAsync(SendMessage request, Guid conversationId, int tokens, CancellationToken cancellationToken)
+    private async Task<Result<SentMessage>> ContinueAsync(
+        SendMessage request, Guid conversationId, Drawing? drawing, int tokens, CancellationToken cancellationToken)
     {
         if (await context.LockAsync(user.RequiredId, conversationId, cancellationToken) is not { } conversation)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
         var (id, stored) = await ids.FindAsync(request.MessageId, conversationId, request.Text, m => m.ConversationId == conversationId, cancellationToken);
         if (stored is not null)
             return new SentMessage(conversationId, id);
-        var model = await answers.ChooseModelAsync(request.Model, conversation, cancellationToken);
+        var model = await ChooseModelAsync(request, conversation, drawing, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
         var parentId = request.ParentId ?? conversation.LeafId;
@@ -98,16 +111,40 @@ internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, 
             return Error.Conflict("stale_branch", "The message that you answer is not there any more. Reload the conversation; your text is kept.");
         if (parent.Status == MessageStatus.Pending)
             return Error.Conflict("answer_running", "The answer is still being written. Stop it, or wait until it is done; your text is kept.");
-        return await StoreAsync(request, conversation, id, parentId, tokens, model.Value, cancellationToken);
+        return await StoreAsync(request, conversation, id, parentId, drawing, tokens, model.Value, cancellationToken);
+    }
+
+    /// <summary>The model that writes. Of pictures none has to be there, and none is chosen.</summary>
+    private async Task<Result<ModelInfo?>> ChooseModelAsync(
+        SendMessage request, Conversation? conversation, Drawing? drawing, CancellationToken cancellationToken)
+    {
+        if (drawing is not null)
+            return (ModelInfo?)null;
+        var model = await answers.ChooseModelAsync(request.Model, conversation, cancellationToken);
+        return model.IsSuccess ? model.Value : model.Error;
     }
 
     private async Task<SentMessage> StoreAsync(
-        SendMessage request, Conversation conversation, Guid id, Guid? parentId, int tokens, ModelInfo model, CancellationToken cancellationToken)
+        SendMessage request,
+        Conversation conversation,
+        Guid id,
+        Guid? parentId,
+        Drawing? drawing,
+        int tokens,
+        ModelInfo? model,
+        CancellationToken cancellationToken)
     {
+        var question = Message.OfPerson(id, conversation, parentId, request.Text, tokens, time.GetUtcNow(), drawing);
+        if (drawing is not null)
+        {
+            answers.AskForPictures(conversation, question, drawing);
+            return new SentMessage(conversation.Id, id);
+        }
+
         // What was chosen for this message is meant for the next ones, too.
         if (!string.IsNullOrEmpty(request.Model))
-            conversation.Model = model.Id;
-        await answers.AskAsync(conversation, Message.OfPerson(id, conversation, parentId, request.Text, tokens, time.GetUtcNow()), model, cancellationToken);
+            conversation.Model = model!.Id;
+        await answers.AskAsync(conversation, question, model!, cancellationToken);
         return new SentMessage(conversation.Id, id);
     }
 }
@@ -123,6 +160,23 @@ internal sealed class SendMessageForm
     public string? Text { get; set; }
 
     public string? Model { get; set; }
+
+    /// <summary>Whether pictures are asked for; the following fields say how.</summary>
+    public bool Draw { get; set; }
+
+    public string? ImageModel { get; set; }
+
+    public string? Size { get; set; }
+
+    public string? Count { get; set; }
+
+    public string? Seed { get; set; }
+
+    public string? Negative { get; set; }
+
+    public string? Steps { get; set; }
+
+    public DrawingChoice? Choice => Draw ? new DrawingChoice(ImageModel, Size, Count, Seed, MessageTextRules.Normalize(Negative), Steps) : null;
 }
 
 internal static class SendMessageEndpoint
@@ -131,7 +185,7 @@ internal static class SendMessageEndpoint
     public static async Task<IResult> Begin([FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         var result = await sender.Send(new SendMessage(
-            ConversationId: null, MessageIdOf(form, http, time), ParentId: null, MessageTextRules.Normalize(form?.Text), form?.Model));
+            ConversationId: null, MessageIdOf(form, http, time), ParentId: null, MessageTextRules.Normalize(form?.Text), form?.Model, form?.Choice));
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var path = $"/c/{result.Value.ConversationId:D}";
@@ -152,7 +206,7 @@ internal static class SendMessageEndpoint
     public static async Task<IResult> Post(Guid conversationId, [FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         var result = await sender.Send(new SendMessage(
-            conversationId, MessageIdOf(form, http, time), form?.ParentId, MessageTextRules.Normalize(form?.Text), form?.Model));
+            conversationId, MessageIdOf(form, http, time), form?.ParentId, MessageTextRules.Normalize(form?.Text), form?.Model, form?.Choice));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
 

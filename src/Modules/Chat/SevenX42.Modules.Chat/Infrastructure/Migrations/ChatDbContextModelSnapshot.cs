@@ -203,6 +203,10 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("timestamp with time zone")
                         .HasColumnName("created_at");
 
+                    b.Property<string>("Drawing")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("drawing");
+
                     b.Property<long>("DurationMilliseconds")
                         .HasColumnType("bigint")
                         .HasColumnName("duration_milliseconds");
@@ -251,6 +255,13 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                     b.Property<Guid?>("ParentId")
                         .HasColumnType("uuid")
                         .HasColumnName("parent_id");
+
+                    b.PrimitiveCollection<Guid[]>("Pictures")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid[]")
+                        .HasColumnName("pictures")
+                        .HasDefaultValueSql("'{}'::uuid[]");
 
                     b.Property<string>("Reasoning")
                         .IsRequired()

@@ -90,7 +90,8 @@ internal sealed class ConversationProjector(
         var running = Begin(Channels.SubjectOf(pending.Number), pending.Number);
         running.IsToShowAnew = false;
         running.Text.Load(pending.GenerationId, pending.Text, pending.Reasoning);
-        running.FromCheckpoint = running.Text.Length > 0 || running.Text.Reasoning.Length > 0;
+        running.Progress = running.Progress with { Image = pending.Image };
+        running.FromCheckpoint = running.Text.Length > 0 || running.Text.Reasoning.Length > 0 || pending.Image is not null;
         running.Html.Append(running.Text.Text);
         running.Html.Flush();
     }
@@ -129,6 +130,9 @@ internal sealed class ConversationProjector(
                 running.Progress = e.ApplyTo(before);
                 if (running.Progress.Sentence != before.Sentence)
                     WriteStatus(output, seq, running);
+                break;
+            case GenerationEvents.ImageProgressData image when e.GenerationId == running.Text.GenerationId:
+                TakeImage(seq, running, e, image.Progress, output);
                 break;
             case GenerationEvents.DoneData done when e.GenerationId == running.Text.GenerationId || running.Text.Length == 0:
                 if (running is { IsLost: false, IsShownFromStore: false })
@@ -174,6 +178,7 @@ internal sealed class ConversationProjector(
         running.ClosedAt.Clear();
         running.KnownSince = seq;
         running.Caret = null;
+        running.ImageHtml = "";
         WriteBegin(output, seq, running.Number, 0);
         running.Html.Append(running.Text.Text);
         Touch(running);
@@ -234,6 +239,23 @@ internal sealed class ConversationProjector(
         running.IsLost = true;
     }
 
+    /// <summary>An answer that draws is one block, which says everything; browsers are sent what has changed of it.</summary>
+    private static void TakeImage(long seq, Running running, GenerationEvent e, ImageProgress image, ProjectedEvents output)
+    {
+        var before = running.Progress;
+        if (before.Image is { } shown && shown.Preview != image.Preview)
+            running.PreviewBefore = shown.Preview;
+        running.Progress = e.ApplyTo(before);
+        if (running.Progress.Sentence != before.Sentence)
+            WriteStatus(output, seq, running);
+        if (running.IsShownFromStore)
+            return;
+        var html = PictureProgress.Html(image, running.PreviewBefore);
+        if (HtmlDelta.Between(0, running.ImageHtml, html) is { } delta)
+            WriteDeltas(output, seq, running.Number, [delta]);
+        running.ImageHtml = html;
+    }
+
     private void Touch(Running running)
     {
         if (!_touched.Contains(running))
@@ -254,6 +276,14 @@ internal sealed class ConversationProjector(
             return;
         var first = 0;
         var isKnown = from >= running.KnownSince;
+        if (running.Progress.Image is { } image)
+        {
+            WriteBegin(output, head, running.Number, 0);
+            WriteDeltas(output, head, running.Number, [new HtmlDelta(0, 0, running.ImageHtml.Length > 0 ? running.ImageHtml : PictureProgress.Html(image), 0)]);
+            WriteStatus(output, head, running);
+            return;
+        }
+
         if (running.IsToShowAnew)
         {
             // Whether its text goes on or begins again is not known yet: until then the page's is right.
@@ -405,5 +435,11 @@ internal sealed class ConversationProjector(
         public bool IsToShowAnew { get; set; } = true;
 
         public AnswerProgress Progress { get; set; } = new(GenerationStatus.Queued);
+
+        /// <summary>What pages show of pictures that are being drawn.</summary>
+        public string ImageHtml { get; set; } = "";
+
+        /// <summary>The preview that was shown before the present one.</summary>
+        public string PreviewBefore { get; set; } = "";
     }
 }

@@ -17,7 +17,8 @@ internal sealed record LiveAnswer(string Text, string Reasoning, AnswerProgress 
 /// <param name="GenerationId">The generation that writes it.</param>
 /// <param name="Text">Its text up to the last checkpoint.</param>
 /// <param name="Reasoning">Its reasoning up to the last checkpoint.</param>
-internal sealed record PendingAnswer(int Number, Guid GenerationId, string Text, string Reasoning);
+/// <param name="Image">How far its pictures were then, where it draws.</param>
+internal sealed record PendingAnswer(int Number, Guid GenerationId, string Text, string Reasoning, ImageProgress? Image = null);
 
 /// <summary>
 /// Puts together, for a page, what the answers of a conversation that are being written have so far: checkpoints from the
@@ -42,7 +43,7 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             return [];
         var checkpoints = await generation.GetCheckpointsAsync([.. pending.Select(m => m.GenerationId!.Value)], cancellationToken);
         return [.. pending.Select(m => checkpoints.TryGetValue(m.GenerationId!.Value, out var checkpoint) && checkpoint.Text.Length >= m.Content.Length
-            ? new PendingAnswer(m.Number, checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning)
+            ? new PendingAnswer(m.Number, checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning, checkpoint.Image)
             : new PendingAnswer(m.Number, m.GenerationId.Value, m.Content, m.Reasoning))];
     }
 
@@ -66,7 +67,8 @@ internal sealed class LiveAnswers(ChatDbContext context, IChannelLog log, IGener
             {
                 answer.Load(checkpoint.GenerationId, checkpoint.Text, checkpoint.Reasoning);
                 progress = new AnswerProgress(
-                    checkpoint.Status, checkpoint.QueuePosition, HasThought: checkpoint.Reasoning.Length > 0, HasText: checkpoint.Text.Length > 0);
+                    checkpoint.Status, checkpoint.QueuePosition, HasThought: checkpoint.Reasoning.Length > 0, HasText: checkpoint.Text.Length > 0,
+                    Image: checkpoint.Status == GenerationStatus.Queued ? null : checkpoint.Image);
             }
 
             var subject = Channels.SubjectOf(message.Number);
@@ -105,6 +107,7 @@ internal sealed record GenerationEvent(string Type, string Subject, Guid Generat
                 GenerationEvents.Queued when JsonSerializer.Deserialize(e.Data.Span, json.QueuedData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
                 GenerationEvents.Started when JsonSerializer.Deserialize(e.Data.Span, json.StartedData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
                 GenerationEvents.Waiting when JsonSerializer.Deserialize(e.Data.Span, json.WaitingData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
+                GenerationEvents.Image when JsonSerializer.Deserialize(e.Data.Span, json.ImageProgressData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
                 GenerationEvents.Done when JsonSerializer.Deserialize(e.Data.Span, json.DoneData) is { } d => new(e.Type, d.Subject, d.GenerationId, d),
                 _ => null,
             };
@@ -146,6 +149,7 @@ internal sealed record GenerationEvent(string Type, string Subject, Guid Generat
             GenerationStatus.Running, Attempt: started.Attempt, BegunAgain: started is { Attempt: > 1, TextOffset: 0 }, HasText: started.TextOffset > 0),
         GenerationEvents.DeltaData when Type == GenerationEvents.Delta => progress with { State = GenerationStatus.Running, HasText = true },
         GenerationEvents.DeltaData => progress with { State = GenerationStatus.Running, HasThought = true },
+        GenerationEvents.ImageProgressData image => progress with { State = GenerationStatus.Running, Image = image.Progress },
         GenerationEvents.DoneData done => progress with { State = done.Status },
         _ => progress,
     };

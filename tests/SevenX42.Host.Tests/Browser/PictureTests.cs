@@ -1,0 +1,62 @@
+using Microsoft.Playwright;
+using SevenX42.Testing;
+using static Microsoft.Playwright.Assertions;
+
+namespace SevenX42.Host.Tests.Browser;
+
+/// <summary>A person watches how a picture is drawn.</summary>
+public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
+{
+    private AppHost? _app;
+
+    public async ValueTask InitializeAsync() =>
+        _app = await AppHost.StartAsync(await postgres.CreateDatabaseAsync(), [new("Generation:DemoStepsPerSecond", "8")]);
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+            await _app.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task The_bar_moves_through_real_steps_to_the_picture_and_stops_where_it_is_stopped()
+    {
+        await using var person = await Person.ArriveAsync(chromium, _app!.Address);
+
+        // With the keyboard alone.
+        var mode = person.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Draw a picture" });
+        await mode.FocusAsync();
+        await person.Page.Keyboard.PressAsync("Space");
+        await Expect(person.Page.GetByLabel("Size")).ToBeVisibleAsync();
+        await person.Message.FillAsync("a lighthouse at dusk");
+        await person.Message.PressAsync("Enter");
+
+        await StepAsync(person, 2);
+        await Expect(person.LastAnswer).ToContainTextAsync("of 20");
+        await person.Page.ReloadAsync();
+        var after = await StepAsync(person, 3);
+        Assert.InRange(after, 3, 20);
+        await Expect(person.LastAnswer.Locator(".canvas img").Last).ToBeVisibleAsync();
+        await person.AnswerBecomesAsync("completed");
+        var picture = person.LastAnswer.GetByRole(AriaRole.Img, new() { Name = "a lighthouse at dusk" });
+        await Expect(picture).ToBeVisibleAsync();
+        await person.Page.WaitForFunctionAsync("() => document.querySelector('article:last-of-type img').naturalWidth > 0");
+
+        // Once more, and stopped on the way.
+        await person.Button("Regenerate").ClickAsync();
+        await StepAsync(person, 5);
+        await person.Stop.ClickAsync();
+        await person.AnswerBecomesAsync("stopped");
+        await Expect(person.LastAnswer.GetByRole(AriaRole.Img)).ToHaveCountAsync(0);
+        await Expect(person.LastAnswer).ToContainTextAsync("2/2");
+        await Expect(mode).ToBeCheckedAsync();
+    }
+
+    /// <summary>Waits until so many steps are done, and says how many are.</summary>
+    private static async Task<int> StepAsync(Person person, int step)
+    {
+        var value = await person.Page.WaitForFunctionAsync(
+            "step => { const bar = document.querySelector('article:last-of-type progress'); return bar?.value >= step && bar.value; }", step);
+        return await value.JsonValueAsync<int>();
+    }
+}

@@ -1,0 +1,166 @@
+using System.Net;
+using System.Text.RegularExpressions;
+using AngleSharp.Html.Dom;
+using SevenX42.Testing;
+
+namespace SevenX42.Modules.Chat.Tests;
+
+/// <summary>Pictures as answers: asked for, told of, shown, drawn again, stopped, refused.</summary>
+public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifetime
+{
+    private const string Demo = "demo-images/demo";
+
+    private static readonly (string Field, string Value, string Sentence)[] BadInput =
+    [
+        ("text", "/image", "Say what the picture shall show."),
+        ("text", "/image " + new string('x', 20_000), "The prompt has 20,000 characters; this model reads at most 10,000."),
+        ("size", "0x0", "This model does not draw 0×0 pixels"),
+        ("size", "20000x20000", "This model does not draw 20000×20000 pixels"),
+        ("size", "large", "A size is a width and a height, such as 512x512."),
+        ("count", "5", "Ask for 1 to 4 pictures."),
+        ("seed", "99999999999", "A seed is a number from 0 to 4294967295."),
+        ("seed", "-1", "A seed is a whole number that is not negative."),
+        ("steps", "1000", "This model takes 1 to 50 steps."),
+        ("negative", "people", "This model can't be told what to leave out."),
+        ("imageModel", "nowhere/model", "The model nowhere/model is not available now. Choose another one."),
+    ];
+
+    private ScriptedChat _chat = null!;
+
+    private static CancellationToken Cancel => TestContext.Current.CancellationToken;
+
+    public async ValueTask InitializeAsync() =>
+        _chat = await ScriptedChat.StartAsync(postgres, ("Generation:Demo", "true"), ("Generation:DemoStepsPerSecond", "40"));
+
+    public ValueTask DisposeAsync() => _chat.DisposeAsync();
+
+    [Fact]
+    public async Task The_command_draws_a_picture_that_is_shown_served_and_told_to_models_that_write()
+    {
+        var conversation = await _chat.Browser.BeginAsync("/image a red boat");
+        var page = await _chat.Browser.FinishedAsync(conversation);
+
+        Assert.Equal("a red boat", page.QuerySelector("[data-role=user] [data-source]")!.TextContent);
+        var picture = (IHtmlImageElement)page.QuerySelector("[data-role=assistant] img")!;
+        Assert.Equal(("512", "512", "a red boat"), (picture.GetAttribute("width"), picture.GetAttribute("height"), picture.GetAttribute("alt")));
+        Assert.Contains("?w=320&v=", picture.GetAttribute("srcset")!, StringComparison.Ordinal);
+        using var served = await _chat.Browser.GetAsync(picture.GetAttribute("src")!);
+        Assert.Equal((HttpStatusCode.OK, "image/png"), (served.StatusCode, served.Content.Headers.ContentType!.MediaType));
+        Assert.NotNull(page.QuerySelector("[data-role=assistant] a[download]"));
+
+        await SendAsync(conversation, ("text", "What is it?"));
+        await _chat.Browser.FinishedAsync(conversation);
+        var asked = _chat.Provider.Requests.Last(r => !ScriptedChat.IsForTitle(r));
+        Assert.Equal([("user", "a red boat"), ("assistant", "(A picture.)"), ("user", "What is it?")], asked.Messages);
+    }
+
+    [Fact]
+    public async Task What_is_chosen_is_drawn_and_again_is_a_sibling_with_another_seed_and_an_edit_a_branch()
+    {
+        var conversation = await BeginAsync("a boat", ("size", "512x768"), ("count", "2"), ("seed", "5"), ("steps", "3"));
+        var page = await _chat.Browser.FinishedAsync(conversation);
+        Assert.Equal(["512", "512"], page.QuerySelectorAll("[data-role=assistant] img").Select(i => i.GetAttribute("width")));
+        Assert.Contains("512×768 · 2 pictures · 3 steps · seed 5", page.QuerySelector("[data-role=assistant]")!.TextContent, StringComparison.Ordinal);
+
+        // The composer goes on with what was chosen.
+        Assert.True(((IHtmlInputElement)page.QuerySelector("#draw")!).IsChecked);
+        Assert.Equal("512x768", ((IHtmlSelectElement)page.QuerySelector("#composer [name=size]")!).Value);
+
+        var answer = page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-message")!;
+        using var again = await _chat.Browser.PostAsync($"/conversations/{conversation}/answers/{answer}/regenerate");
+        again.EnsureSuccessStatusCode();
+        page = await _chat.Browser.FinishedAsync(conversation);
+        var other = page.QuerySelector("[data-role=assistant]")!.TextContent;
+        Assert.Contains("2/2", other, StringComparison.Ordinal);
+        Assert.NotEqual("5", Seed().Match(other).Groups[1].Value);
+
+        var question = page.QuerySelector("[data-role=user]")!.GetAttribute("data-message")!;
+        using var edited = await _chat.Browser.PostAsync(
+            $"/conversations/{conversation}/messages/{question}/edit", ("newMessageId", ChatBrowser.NewId().ToString()), ("text", "a ship"));
+        edited.EnsureSuccessStatusCode();
+        page = await _chat.Browser.FinishedAsync(conversation);
+        Assert.Equal(["a ship", "a ship"], page.QuerySelectorAll("[data-role=assistant] img").Select(i => i.GetAttribute("alt")));
+        Assert.Equal(6L, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+    }
+
+    [Fact]
+    public async Task A_page_that_is_loaded_meanwhile_shows_how_far_it_is_and_the_preview_to_nobody_else()
+    {
+        var conversation = await BeginAsync("a boat", ("steps", "50"), ("count", "4"));
+        IHtmlDocument? page = null;
+        await Eventually.TrueAsync(async () =>
+        {
+            page = await _chat.Browser.PageAsync($"/c/{conversation}");
+            return page.QuerySelector(".drawing img") is not null;
+        });
+        var bar = page!.QuerySelector(".drawing progress")!;
+        Assert.Equal("200", bar.GetAttribute("max"));
+        Assert.InRange(int.Parse(bar.GetAttribute("value")!, System.Globalization.CultureInfo.InvariantCulture), 1, 199);
+        Assert.Contains($"Step {bar.GetAttribute("value")} of 200", page.QuerySelector(".drawing")!.TextContent, StringComparison.Ordinal);
+        var preview = page.QuerySelector(".drawing img")!.GetAttribute("src")!;
+        using var shown = await _chat.Browser.GetAsync(preview);
+        Assert.Equal("image/png", shown.Content.Headers.ContentType!.MediaType);
+        using var stranger = new ChatBrowser(_chat.App);
+        await stranger.BeginAsync("Hello");
+        using var hidden = await stranger.GetAsync(preview);
+        Assert.Equal(HttpStatusCode.NotFound, hidden.StatusCode);
+
+        var answer = page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-message")!;
+        (await _chat.Browser.PostAsync($"/conversations/{conversation}/answers/{answer}/stop")).Dispose();
+        page = await _chat.Browser.FinishedAsync(conversation);
+        Assert.Equal("stopped", page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-status"));
+        var kept = page.QuerySelectorAll("[data-role=assistant] img").Length;
+        Assert.InRange(kept, 0, 3);
+        Assert.Equal(kept, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+    }
+
+    [Fact]
+    public async Task What_can_not_be_drawn_is_refused_in_a_sentence_and_nothing_is_stored()
+    {
+        var conversation = await _chat.Browser.BeginAsync("Hello");
+        await _chat.Browser.FinishedAsync(conversation);
+        var before = await _chat.ScalarAsync<long>("SELECT count(*) FROM chat.messages");
+        foreach (var (field, value, sentence) in BadInput)
+        {
+            var form = new Dictionary<string, string> { ["messageId"] = ChatBrowser.NewId().ToString(), ["text"] = "a boat", ["draw"] = "true", [field] = value };
+            using var response = await _chat.Browser.PostAsync($"/conversations/{conversation}/messages", [.. form.Select(f => (f.Key, f.Value))]);
+            var text = WebUtility.HtmlDecode(await response.Content.ReadAsStringAsync(Cancel));
+            Assert.True(response.StatusCode == HttpStatusCode.BadRequest && text.Contains(sentence, StringComparison.Ordinal), $"{field}={value}: {response.StatusCode} {text}");
+        }
+
+        Assert.Equal(before, await _chat.ScalarAsync<long>("SELECT count(*) FROM chat.messages"));
+        Assert.Equal(0L, await _chat.ScalarAsync<long>("SELECT count(*) FROM generation.jobs WHERE image IS NOT NULL"));
+    }
+
+    [Fact]
+    public async Task Only_what_a_model_can_be_told_is_offered()
+    {
+        var page = await _chat.Browser.PageAsync("/");
+        Assert.Equal(["512x512", "768x512", "512x768"], page.QuerySelectorAll("#composer [name=size] option").Select(o => o.GetAttribute("value")));
+        Assert.NotNull(page.QuerySelector("#composer [name=seed]"));
+        Assert.Null(page.QuerySelector("#composer [name=negative]"));
+        Assert.False(((IHtmlInputElement)page.QuerySelector("#draw")!).IsChecked);
+        using var fragment = await _chat.Browser.GetAsync($"/composer/picture?imageModel={Demo}");
+        Assert.Contains("id=\"drawing-options\"", await fragment.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
+    }
+
+    [GeneratedRegex("seed ([0-9]+)")]
+    private static partial Regex Seed();
+
+    private async Task<Guid> BeginAsync(string prompt, params (string Name, string Value)[] choice)
+    {
+        var id = ChatBrowser.NewId();
+        using var response = await _chat.Browser.PostAsync(
+            "/conversations", [("messageId", id.ToString()), ("text", prompt), ("draw", "true"), ("imageModel", Demo), .. choice]);
+        Assert.Equal($"/c/{id:D}", ChatBrowser.LedTo(response));
+        _chat.Browser.ForgetToken();
+        return id;
+    }
+
+    private async Task SendAsync(Guid conversation, params (string Name, string Value)[] form)
+    {
+        using var response = await _chat.Browser.PostAsync(
+            $"/conversations/{conversation}/messages", [("messageId", ChatBrowser.NewId().ToString()), .. form]);
+        response.EnsureSuccessStatusCode();
+    }
+}
