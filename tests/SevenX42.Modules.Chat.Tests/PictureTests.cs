@@ -2,6 +2,7 @@ using System.Net;
 using System.Text.RegularExpressions;
 using AngleSharp.Html.Dom;
 using SevenX42.Testing;
+using SevenX42.Testing.ImageServers;
 
 namespace SevenX42.Modules.Chat.Tests;
 
@@ -130,6 +131,31 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
 
         Assert.Equal(before, await _chat.ScalarAsync<long>("SELECT count(*) FROM chat.messages"));
         Assert.Equal(0L, await _chat.ScalarAsync<long>("SELECT count(*) FROM generation.jobs WHERE image IS NOT NULL"));
+    }
+
+    [Fact]
+    public async Task A_refusal_is_said_in_place_of_the_picture_and_retry_draws_it_there()
+    {
+        await using var server = await WebUIServer.StartAsync();
+        server.Refusal = (422, "application/json", """{"detail":"Not in this house"}""");
+        await using var chat = await ScriptedChat.StartAsync(
+            postgres,
+            ("Generation:Providers:1:Kind", "WebUI"),
+            ("Generation:Providers:1:Name", "painter"),
+            ("Generation:Providers:1:BaseUrl", server.BaseUrl.ToString()));
+        var conversation = await chat.Browser.BeginAsync("/image a boat");
+        var page = await chat.Browser.FinishedAsync(conversation);
+        Assert.Contains("Not in this house", page.QuerySelector("[data-role=assistant] [role=alert]")!.TextContent, StringComparison.Ordinal);
+        Assert.Equal(0L, await chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+        var retry = page.QuerySelector("[data-role=assistant] [formaction$=retry]")!.GetAttribute("formaction")!;
+
+        server.Refusal = null;
+        server.Allow(20);
+        (await chat.Browser.PostAsync(retry)).EnsureSuccessStatusCode();
+        page = await chat.Browser.FinishedAsync(conversation);
+        Assert.NotNull(page.QuerySelector("[data-role=assistant][data-status=completed] img"));
+        Assert.Equal(2, page.QuerySelectorAll("article").Length);
+        Assert.DoesNotContain("/2", page.QuerySelector("[data-role=assistant] .actions")!.TextContent, StringComparison.Ordinal);
     }
 
     [Fact]

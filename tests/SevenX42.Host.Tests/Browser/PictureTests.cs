@@ -28,6 +28,8 @@ public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : I
         await mode.FocusAsync();
         await person.Page.Keyboard.PressAsync("Space");
         await Expect(person.Page.GetByLabel("Size")).ToBeVisibleAsync();
+        await person.Page.GetByText("More options").ClickAsync();
+        Assert.Equal("", await person.AccessibilityFaultsAsync());
         await person.Message.FillAsync("a lighthouse at dusk");
         await person.Message.PressAsync("Enter");
 
@@ -41,6 +43,7 @@ public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : I
         var picture = person.LastAnswer.GetByRole(AriaRole.Img, new() { Name = "a lighthouse at dusk" });
         await Expect(picture).ToBeVisibleAsync();
         await person.Page.WaitForFunctionAsync("() => document.querySelector('article:last-of-type img').naturalWidth > 0");
+        Assert.Equal("", await person.AccessibilityFaultsAsync());
 
         // Once more, and stopped on the way.
         await person.Button("Regenerate").ClickAsync();

@@ -178,6 +178,6 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
     [GeneratedRegex(@"embed|whisper|\btts\b|-tts|dall-e|moderation|transcribe|realtime|-audio|gpt-image|rerank|\bsora\b|^(davinci|babbage)-002$", RegexOptions.IgnoreCase)]
     private static partial Regex NotForChat();
 
-    [GeneratedRegex("^(dall-e-[23]$|gpt-image)", RegexOptions.IgnoreCase)]
+    [GeneratedRegex("^(dall-e-[23]$|(chat)?gpt-image)", RegexOptions.IgnoreCase)]
     private static partial Regex ForImages();
 }
