@@ -121,7 +121,9 @@ public sealed class OpenAIImageTests : IAsyncLifetime
         new OpenAIImageProvider(
             new ProviderOptions
             {
-                Name = "painter", BaseUrl = _server.BaseUrl.ToString(), ApiKey = "the-key",
+                Name = "painter",
+                BaseUrl = _server.BaseUrl.ToString(),
+                ApiKey = "the-key",
                 IdleTimeout = idle ?? TimeSpan.FromSeconds(30),
             },
             new Uri(_server.BaseUrl, "v1"),

@@ -165,9 +165,15 @@ public sealed class ComfyUIServer : ImageServerHost
                 continue;
             await SendAsync(client, "execution_error", new
             {
-                prompt_id = id, node_id = sampler.Name, node_type = "KSampler", executed = Array.Empty<string>(),
-                exception_message = "Allocation on device 0 would exceed allowed memory.", exception_type = "torch.OutOfMemoryError",
-                traceback = new[] { "File \"/opt/comfy/execution.py\", line 323" }, current_inputs = new { }, current_outputs = Array.Empty<string>(),
+                prompt_id = id,
+                node_id = sampler.Name,
+                node_type = "KSampler",
+                executed = Array.Empty<string>(),
+                exception_message = "Allocation on device 0 would exceed allowed memory.",
+                exception_type = "torch.OutOfMemoryError",
+                traceback = new[] { "File \"/opt/comfy/execution.py\", line 323" },
+                current_inputs = new { },
+                current_outputs = Array.Empty<string>(),
             });
             return;
         }

@@ -110,7 +110,9 @@ public sealed class WebUIServer : ImageServerHost
             parameters = new { },
             info = JsonSerializer.Serialize(new
             {
-                seed, all_seeds = Enumerable.Range(0, drawn).Select(i => seed + i), index_of_first_image = HasGrid ? 1 : 0,
+                seed,
+                all_seeds = Enumerable.Range(0, drawn).Select(i => seed + i),
+                index_of_first_image = HasGrid ? 1 : 0,
             }),
         });
     }
@@ -132,8 +134,15 @@ public sealed class WebUIServer : ImageServerHost
             eta_relative = 0.0,
             state = new
             {
-                skipped = false, interrupted = _interrupted, stopping_generation = false, job = count == 0 ? "" : "scripts_txt2img",
-                job_count = count, job_timestamp = "20240101000000", job_no = _jobNo, sampling_step = _samplingStep, sampling_steps = steps,
+                skipped = false,
+                interrupted = _interrupted,
+                stopping_generation = false,
+                job = count == 0 ? "" : "scripts_txt2img",
+                job_count = count,
+                job_timestamp = "20240101000000",
+                job_no = _jobNo,
+                sampling_step = _samplingStep,
+                sampling_steps = steps,
             },
             current_image = count > 0 ? Preview(_samplingStep) : null,
             textinfo = (string?)null,
@@ -145,8 +154,14 @@ public sealed class WebUIServer : ImageServerHost
         var (active, queued) = (_currentTask == task, _pending.ContainsKey(task));
         return WriteAsync(context, new
         {
-            active, queued, completed = false, progress = (double?)null, eta = (double?)null, live_preview = (string?)null,
-            id_live_preview = -1, textinfo = active ? null : queued ? "Queued..." : "Waiting...",
+            active,
+            queued,
+            completed = false,
+            progress = (double?)null,
+            eta = (double?)null,
+            live_preview = (string?)null,
+            id_live_preview = -1,
+            textinfo = active ? null : queued ? "Queued..." : "Waiting...",
         });
     }
 

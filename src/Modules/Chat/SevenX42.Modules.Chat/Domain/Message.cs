@@ -90,19 +90,19 @@ internal sealed class Message
 
     public static Message OfPerson(
         Guid id, Conversation conversation, Guid? parentId, string text, int tokens, DateTimeOffset now, Drawing? drawing = null) => new()
-    {
-        Id = id,
-        ConversationId = conversation.Id,
-        OwnerId = conversation.OwnerId,
-        ParentId = parentId,
-        Number = conversation.NextNumber(),
-        Role = MessageRole.User,
-        Content = text,
-        Tokens = tokens,
-        Drawing = drawing,
-        Status = MessageStatus.Completed,
-        CreatedAt = now,
-    };
+        {
+            Id = id,
+            ConversationId = conversation.Id,
+            OwnerId = conversation.OwnerId,
+            ParentId = parentId,
+            Number = conversation.NextNumber(),
+            Role = MessageRole.User,
+            Content = text,
+            Tokens = tokens,
+            Drawing = drawing,
+            Status = MessageStatus.Completed,
+            CreatedAt = now,
+        };
 
     public static Message Answer(Guid id, Conversation conversation, Guid parentId, DateTimeOffset now) => new()
     {

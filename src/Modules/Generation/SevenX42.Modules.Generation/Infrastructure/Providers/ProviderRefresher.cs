@@ -1,8 +1,8 @@
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Generation;
-using SevenX42.Modules.Generation.Infrastructure.Providers.Demo;
 using SevenX42.Modules.Generation.Domain;
+using SevenX42.Modules.Generation.Infrastructure.Providers.Demo;
 using SevenX42.Modules.Generation.Infrastructure.Providers.Images;
 using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 
