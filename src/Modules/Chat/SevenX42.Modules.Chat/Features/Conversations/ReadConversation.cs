@@ -23,8 +23,10 @@ internal sealed class ReadConversationHandler(IGenerationApi generation, ISender
         if (!transcript.IsSuccess)
             return transcript.Error;
         var settings = await sender.Send(new ReadSettings(id), cancellationToken);
-        return settings.IsSuccess ? new ConversationVm(
-            settings.Value.Models, settings.Value, transcript.Value, DrawingOptionsVm.Of(images, transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer)?.Drawing)) : settings.Error;
+        if (!settings.IsSuccess)
+            return settings.Error;
+        var last = transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer)?.Drawing;
+        return new ConversationVm(settings.Value.Models, settings.Value, transcript.Value, DrawingOptionsVm.Of(images, last));
     }
 }
 

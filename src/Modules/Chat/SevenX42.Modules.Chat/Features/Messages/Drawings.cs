@@ -46,7 +46,12 @@ internal sealed class Drawings(IGenerationApi generation)
         if (!TryRead(choice?.Steps, out var steps))
             return Invalid("The number of steps is a whole number.", "steps");
         var options = new ImageOptions(
-            size.Width, size.Height, (int)Math.Min(count ?? 1, int.MaxValue), seed, choice?.NegativePrompt?.Trim() ?? "", (int?)Math.Min(steps ?? -1, int.MaxValue) is >= 0 and var s ? s : null);
+            size.Width,
+            size.Height,
+            (int)Math.Min(count ?? 1, int.MaxValue),
+            seed,
+            choice?.NegativePrompt?.Trim() ?? "",
+            steps is { } s ? (int)Math.Min(s, int.MaxValue) : null);
         return await CheckAsync(new Drawing(model.Id, prompt, options), cancellationToken);
     }
 

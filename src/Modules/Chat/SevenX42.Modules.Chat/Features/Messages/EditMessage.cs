@@ -15,14 +15,16 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <param name="Text">The new text.</param>
 /// <param name="Model">The model to ask; the conversation's when empty.</param>
 /// <param name="ImageModel">The model that draws, where the message asks for pictures; the same as before when empty.</param>
-internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text, string? Model, string? ImageModel = null) : IChatCommand;
+internal sealed record EditMessage(Guid ConversationId, Guid MessageId, Guid NewMessageId, string Text, string? Model, string? ImageModel = null)
+    : IChatCommand;
 
 internal sealed class EditMessageValidator : AbstractValidator<EditMessage>
 {
     public EditMessageValidator() => RuleFor(c => c.Text).MessageText();
 }
 
-internal sealed class EditMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
+internal sealed class EditMessageHandler(
+    ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
     : IRequestHandler<EditMessage, Result>
 {
     public async Task<Result> Handle(EditMessage request, CancellationToken cancellationToken)

@@ -217,7 +217,10 @@ internal sealed class MessageViews(
                 m.Role == MessageRole.Assistant,
                 answer?.Progress.State ?? m.Status.ToString().ToLowerInvariant(),
                 m.Role == MessageRole.User ? m.Content : "",
-                answer is { Progress.Image: { } image } ? [PictureProgress.Html(image)] : m.Drawing is not null ? [] : answer is not null ? Stream(answer.Text) : m.Role == MessageRole.Assistant ? rendered.Of(m) : [],
+                answer is { Progress.Image: { } image } ? [PictureProgress.Html(image)]
+                    : m.Drawing is not null ? []
+                    : answer is not null ? Stream(answer.Text)
+                    : m.Role == MessageRole.Assistant ? rendered.Of(m) : [],
                 answer?.Reasoning ?? m.Reasoning,
                 answer?.Progress.Sentence ?? "",
                 m.ErrorMessage,
@@ -231,7 +234,7 @@ internal sealed class MessageViews(
                 index > 0 ? family[index - 1] : null,
                 index + 1 < family.Count ? family[index + 1] : null,
                 m.CreatedAt,
-                m.Drawing is { } asked ? new DrawingVm(asked.Prompt, FactsOf(asked), m.Pictures.Count, [.. m.Pictures.Select(p => pictures.GetValueOrDefault(p)).OfType<PictureVm>()], asked.Model, asked.Options) : null);
+                m.Drawing is { } asked ? Describe(asked, m, pictures) : null);
         })];
     }
 
@@ -243,6 +246,14 @@ internal sealed class MessageViews(
         var found = await media.FindAsync(messages[0].OwnerId, ids, cancellationToken);
         return found.Where(a => a.Picture is not null).ToDictionary(a => a.Id, a => new PictureVm(a.Path, a.Picture!));
     }
+
+    private static DrawingVm Describe(Drawing drawing, Message message, Dictionary<Guid, PictureVm> pictures) => new(
+        drawing.Prompt,
+        FactsOf(drawing),
+        message.Pictures.Count,
+        [.. message.Pictures.Select(p => pictures.GetValueOrDefault(p)).OfType<PictureVm>()],
+        drawing.Model,
+        drawing.Options);
 
     private static string FactsOf(Drawing drawing)
     {

@@ -52,7 +52,8 @@ internal static class MessageTextRules
     public static string Normalize(string? text) => (text ?? "").ReplaceLineEndings("\n");
 }
 
-internal sealed class SendMessageHandler(ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
+internal sealed class SendMessageHandler(
+    ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
     : IRequestHandler<SendMessage, Result<SentMessage>>
 {
     public async Task<Result<SentMessage>> Handle(SendMessage request, CancellationToken cancellationToken)

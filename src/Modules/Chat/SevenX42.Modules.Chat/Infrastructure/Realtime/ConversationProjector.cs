@@ -279,7 +279,8 @@ internal sealed class ConversationProjector(
         if (running.Progress.Image is { } image)
         {
             WriteBegin(output, head, running.Number, 0);
-            WriteDeltas(output, head, running.Number, [new HtmlDelta(0, 0, running.ImageHtml.Length > 0 ? running.ImageHtml : PictureProgress.Html(image), 0)]);
+            var html = running.ImageHtml.Length > 0 ? running.ImageHtml : PictureProgress.Html(image);
+            WriteDeltas(output, head, running.Number, [new HtmlDelta(0, 0, html, 0)]);
             WriteStatus(output, head, running);
             return;
         }
