@@ -152,6 +152,23 @@ public sealed class OutboxTests(PostgresServer postgres)
         await again.UntilAsync("SELECT count(*) FROM messaging.outbox", 1);
     }
 
+    [Fact]
+    public async Task What_nobody_here_handles_is_left_for_a_week_to_a_newer_version_that_does()
+    {
+        var database = await postgres.CreateEmptyDatabaseAsync();
+        await using (var app = await StartAsync(database, _ => { }))
+        {
+            await app.ExecuteAsync("""
+                INSERT INTO messaging.outbox (id, name, payload, attempts, next_attempt_at)
+                SELECT gen_random_uuid(), 'test.newer.v1', '{}', 0, now() - interval '1 day' * n FROM (VALUES (6), (8)) days (n)
+                """);
+        }
+
+        await using var again = await StartAsync(database, services => services.AddIntegrationEventHandler<Happened, First>());
+        await again.UntilAsync("SELECT count(*) FROM messaging.outbox WHERE next_attempt_at < now() - interval '7 days'", 0);
+        await again.UntilAsync("SELECT count(*) FROM messaging.outbox WHERE attempts = 0", 1);
+    }
+
     private async Task<App> StartAsync(Action<IServiceCollection> handlers) => await StartAsync(await postgres.CreateEmptyDatabaseAsync(), handlers);
 
     private static Task<App> StartAsync(string database, Action<IServiceCollection> handlers) => App.StartAsync(database, handlers);

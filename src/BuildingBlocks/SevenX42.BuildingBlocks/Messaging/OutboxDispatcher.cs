@@ -29,6 +29,7 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     private readonly OutboxQueue<TContext> _queue;
     private readonly IServiceScopeFactory _scopes;
     private readonly ILookup<string, EventSubscription> _subscriptions;
+    private readonly string[] _names;
     private readonly TimeProvider _time;
     private readonly ILogger<OutboxDispatcher<TContext>> _logger;
     private readonly Counter<long> _deadLetters;
@@ -45,6 +46,7 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     {
         (_queue, _scopes, _time, _logger) = (queue, scopes, time, logger);
         _subscriptions = subscriptions.ToLookup(s => s.EventName, StringComparer.Ordinal);
+        _names = [.. _subscriptions.Select(s => s.Key)];
         _deadLetters = meters.Create("SevenX42.Messaging").CreateCounter<long>(
             "sevenx42.outbox.dead_letters", description: "Events whose delivery was given up.");
         using var scope = scopes.CreateScope();
@@ -100,14 +102,15 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
         {
             var context = scope.ServiceProvider.GetRequiredService<TContext>();
 #pragma warning disable EF1002 // The table's name comes from the model, not from input.
-            // The claim is a lease of a minute, doubled with every attempt, on database time: no lock is held while handlers run.
-            batch = await context.Database.SqlQueryRaw<Due>($"""
-                UPDATE {_outbox} SET attempts = attempts + 1, next_attempt_at = now() + interval '1 minute' * power(2, attempts)
+            // The claim is a lease of a minute, doubled with every attempt, on database time: no lock is held while handlers run. An event
+            // that nobody here handles is left to others: a process of a newer version may have raised it, and handles it.
+            batch = await context.Database.SqlQueryRaw<Due>($$"""
+                UPDATE {{_outbox}} SET attempts = attempts + 1, next_attempt_at = now() + interval '1 minute' * power(2, attempts)
                 WHERE id IN (
-                    SELECT id FROM {_outbox} WHERE dead_lettered_at IS NULL AND next_attempt_at <= now()
-                    ORDER BY next_attempt_at LIMIT {BatchSize} FOR UPDATE SKIP LOCKED)
+                    SELECT id FROM {{_outbox}} WHERE dead_lettered_at IS NULL AND next_attempt_at <= now() AND name = ANY ({0})
+                    ORDER BY next_attempt_at LIMIT {{BatchSize}} FOR UPDATE SKIP LOCKED)
                 RETURNING id, name, payload, attempts
-                """).ToListAsync(stoppingToken);
+                """, [_names]).ToListAsync(stoppingToken);
 #pragma warning restore EF1002
         }
 
@@ -175,16 +178,22 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
 
     private async Task SweepAsync(CancellationToken stoppingToken)
     {
-        // What was given up is kept as long, for whoever looks for the cause, and no longer: it may hold people's words.
-        foreach (var (table, since) in ((string, string)[])[(_inbox, "handled_at"), (_outbox, "dead_lettered_at")])
+        // What was given up is kept as long, for whoever looks for the cause, and no longer: it may hold people's words. So is what nobody
+        // handles and whose process died before it could forget it.
+        foreach (var (table, since, only) in ((string, string, string)[])
+        [
+            (_inbox, "handled_at", "true"),
+            (_outbox, "dead_lettered_at", "true"),
+            (_outbox, "next_attempt_at", "dead_lettered_at IS NULL AND name <> ALL ({2})"),
+        ])
         {
             // A batch at a time, for one statement would hold all its locks until its end; by the rows' places, because a batch of
             // keys may be worth reading the whole table to the planner.
             var sql = $$"""
                 DELETE FROM {{table}} WHERE ctid = ANY (ARRAY(
-                    SELECT ctid FROM {{table}} WHERE {{since}} < now() - {0} ORDER BY {{since}} LIMIT {1} FOR UPDATE SKIP LOCKED))
+                    SELECT ctid FROM {{table}} WHERE {{since}} < now() - {0} AND {{only}} ORDER BY {{since}} LIMIT {1} FOR UPDATE SKIP LOCKED))
                 """;
-            while (await ExecuteAsync(sql, [Retention, SweepSize], stoppingToken) == SweepSize)
+            while (await ExecuteAsync(sql, [Retention, SweepSize, _names], stoppingToken) == SweepSize)
             {
             }
         }
