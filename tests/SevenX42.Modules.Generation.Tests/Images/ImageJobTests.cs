@@ -1,6 +1,7 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Npgsql;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Media;
@@ -117,6 +118,35 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_worker_of_the_version_before_leaves_pictures_to_those_that_can_draw()
+    {
+        await using var host = await StartAsync(settings: [("Generation:MaxConcurrent", "1"), ("Generation:DemoStepsPerSecond", "1")]);
+        var begun = await host.DeliverAsync(Request(steps: 50));
+        await host.UntilJobAsync(begun.GenerationId, j => j.Attempt == 1, "it is drawn");
+        await host.DeliverAsync(Request(steps: 50));
+        await host.DeliverAsync(GenerationHost.Request());
+        await host.StopAsync();
+
+        // One was given back, two have not begun. This is all that it claims by.
+        await using var connection = new NpgsqlConnection(_database);
+        await connection.OpenAsync(Cancelled);
+        await using var claim = new NpgsqlCommand(
+            """
+            UPDATE generation.jobs SET status = 'running', attempt = attempt + 1, worker_id = 'old', lease_until = clock_timestamp()
+            WHERE status = 'queued' AND not_before <= clock_timestamp() RETURNING purpose
+            """,
+            connection);
+        var claimed = new List<string>();
+        await using (var reader = await claim.ExecuteReaderAsync(Cancelled))
+        {
+            while (await reader.ReadAsync(Cancelled))
+                claimed.Add(reader.GetString(0));
+        }
+
+        Assert.Equal(["answer"], claimed);
+    }
+
+    [Fact]
     public async Task A_prompt_that_is_refused_fails_with_the_servers_reason_and_keeps_nothing()
     {
         await using var server = await WebUIServer.StartAsync();
@@ -148,7 +178,6 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         await UntilAsync(host, request, p => p.Preview.Length > 0);
         Assert.Equal("image/png", (await previews.FindAsync(request.UserId, request.GenerationId, Cancelled))!.MediaType);
         Assert.Null(await previews.FindAsync(GenerationHost.NewId(), request.GenerationId, Cancelled));
-        Assert.False(await previews.SaveAsync(request.GenerationId, 0, "0-1", "image/png", new byte[] { 1 }, Cancelled));
         await host.Api.CancelAsync(request.GenerationId, Cancelled);
         await host.FinishAsync(request.GenerationId);
         Assert.False(await previews.SaveAsync(request.GenerationId, 1, "1-99", "image/png", new byte[] { 1 }, Cancelled));

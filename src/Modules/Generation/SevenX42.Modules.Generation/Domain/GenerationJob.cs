@@ -57,8 +57,13 @@ internal sealed class GenerationJob
     /// <summary>Database time until which the claimant may work without a heartbeat.</summary>
     public DateTimeOffset? LeaseUntil { get; private set; }
 
-    /// <summary>Database time before which nobody claims it.</summary>
+    /// <summary>
+    /// Database time before which nobody claims it; of a job that draws infinite, so that a worker of a version that can't draw never does.
+    /// </summary>
     public DateTimeOffset NotBefore { get; private set; }
+
+    /// <summary>The same for a job that draws; <see langword="null"/> for one that writes.</summary>
+    public DateTimeOffset? ImageNotBefore { get; private set; }
 
     public bool CancelRequested { get; private set; }
 

@@ -12,7 +12,7 @@ namespace SevenX42.Modules.Generation.Integration;
 internal sealed class UserDeletedHandler(GenerationDbContext context, JobStore jobs, RunningGenerations running)
     : InboxHandler<UserDeleted, GenerationDbContext>(context)
 {
-    // First the mark, committed, then the jobs: whoever stores one in between looks for the mark afterwards (AnswerRequestedHandler).
+    // First the mark, committed, then the jobs: whoever stores one in between looks for the mark afterwards (JobIntake).
     protected override Task HandleOnceAsync(UserDeleted integrationEvent, CancellationToken cancellationToken) =>
         Context.Database.ExecuteSqlAsync(
             $"INSERT INTO generation.deleted_users (id) VALUES ({integrationEvent.UserId}) ON CONFLICT DO NOTHING", cancellationToken);

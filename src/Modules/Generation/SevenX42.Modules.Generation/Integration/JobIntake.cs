@@ -27,11 +27,12 @@ internal sealed class JobIntake(
         var before = await context.Database.SqlQuery<int>($"""
             WITH inserted AS (
                 INSERT INTO generation.jobs (id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles,
-                    contents, prefix, reasoning_prefix, image, status, attempt, crashes, cancel_requested, queue_position, error_code,
-                    error_message, input_tokens, output_tokens, announced)
+                    contents, prefix, reasoning_prefix, image, not_before, image_not_before, status, attempt, crashes, cancel_requested,
+                    queue_position, error_code, error_message, input_tokens, output_tokens, announced)
                 SELECT {job.Id}, {job.AnswerId}, {job.ConversationId}, {job.UserId}, {job.Purpose}, {job.Channel}, {job.Subject}, {job.Provider},
-                    {job.Model}, {job.Roles}, {job.Contents}, {job.Prefix}, {job.ReasoningPrefix}, {job.Image}::jsonb, 'queued', 0, 0, false, 0,
-                    '', '', 0, 0, false
+                    {job.Model}, {job.Roles}, {job.Contents}, {job.Prefix}, {job.ReasoningPrefix}, {job.Image}::jsonb,
+                    CASE WHEN {job.Image is null} THEN now() ELSE 'infinity' END, CASE WHEN {job.Image is not null} THEN now() END,
+                    'queued', 0, 0, false, 0, '', '', 0, 0, false
                 WHERE NOT EXISTS (SELECT FROM generation.deleted_users WHERE id = {job.UserId})
                     AND NOT EXISTS (SELECT FROM generation.deleted_conversations WHERE id = {job.ConversationId})
                 ON CONFLICT DO NOTHING RETURNING id)

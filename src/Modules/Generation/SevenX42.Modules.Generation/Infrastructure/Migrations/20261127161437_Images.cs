@@ -25,6 +25,13 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                 type: "jsonb",
                 nullable: true);
 
+            migrationBuilder.AddColumn<DateTimeOffset>(
+                name: "image_not_before",
+                schema: "generation",
+                table: "jobs",
+                type: "timestamp with time zone",
+                nullable: true);
+
             migrationBuilder.CreateTable(
                 name: "previews",
                 schema: "generation",
@@ -50,6 +57,15 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
 
             // What is worth nothing in a minute is not worth a place in the write-ahead log.
             migrationBuilder.Sql("ALTER TABLE generation.previews SET UNLOGGED");
+
+            // Pictures don't get smaller by being packed again. Few rows, each replaced several times a second: by the share of its rows that
+            // are dead, the usual measure, so small a table would be cleaned either all the time or, of its bytes, too late.
+            migrationBuilder.Sql("ALTER TABLE generation.previews ALTER COLUMN bytes SET STORAGE EXTERNAL");
+            migrationBuilder.Sql("""
+                ALTER TABLE generation.previews SET (
+                    autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 100,
+                    toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 1000)
+                """);
         }
 
         /// <inheritdoc />
@@ -66,6 +82,11 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
 
             migrationBuilder.DropColumn(
                 name: "image",
+                schema: "generation",
+                table: "jobs");
+
+            migrationBuilder.DropColumn(
+                name: "image_not_before",
                 schema: "generation",
                 table: "jobs");
         }

@@ -239,6 +239,10 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasColumnType("jsonb")
                         .HasColumnName("image");
 
+                    b.Property<DateTimeOffset?>("ImageNotBefore")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("image_not_before");
+
                     b.Property<long>("InputTokens")
                         .HasColumnType("bigint")
                         .HasColumnName("input_tokens");
