@@ -24,7 +24,10 @@ internal sealed class Drawing : IAsyncDisposable
     {
         Name = "painter",
         BaseUrl = server.BaseUrl.ToString(),
-        IdleTimeout = idle ?? TimeSpan.FromSeconds(30),
+        FirstTokenTimeout = idle ?? TimeSpan.FromSeconds(30),
+
+        // Between two tokens; between two steps there is more time.
+        IdleTimeout = TimeSpan.FromMilliseconds(1),
     };
 
     /// <summary>The next update; fails the test when there is none.</summary>

@@ -1,5 +1,7 @@
 using System.Net;
 using SevenX42.Modules.Generation.Domain.Images;
+using SevenX42.Modules.Generation.Infrastructure;
+using SevenX42.Modules.Generation.Infrastructure.Providers;
 using SevenX42.Modules.Generation.Infrastructure.Providers.Images;
 
 namespace SevenX42.Modules.Generation.Tests.Images;
@@ -58,6 +60,14 @@ public sealed class ImageRequestTests
         Assert.NotNull(plain.Check(bare with { NegativePrompt = "people" }));
         Assert.NotNull(plain.Check(bare with { Steps = 20 }));
     }
+
+    [Theory]
+    [InlineData("OpenAI", null, 64)]
+    [InlineData("WebUI", null, 1)]
+    [InlineData("ComfyUI", null, 1)]
+    [InlineData("ComfyUI", 3, 3)]
+    public void As_many_are_asked_for_at_once_as_is_said_or_usual_for_the_kind_of_server(string kind, int? said, int expected) => Assert.Equal(
+        expected, ProviderLimits.From(new ProviderOptions { Kind = Enum.Parse<ProviderKind>(kind), MaxConcurrent = said }).MaxConcurrent);
 
     [Theory]
     [InlineData("127.0.0.1", false)]

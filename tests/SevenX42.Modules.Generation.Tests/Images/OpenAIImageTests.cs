@@ -103,7 +103,7 @@ public sealed class OpenAIImageTests : IAsyncLifetime
     public async Task A_failure_is_a_sentence_with_its_reason(string what, Script script, string code, string words)
     {
         _server.Routes[Route] = script;
-        await using var drawing = Draw("gpt-image-1", idle: TimeSpan.FromSeconds(1));
+        await using var drawing = Draw("gpt-image-1", idle: code == "idle_timeout" ? TimeSpan.FromSeconds(2) : null);
         var failure = await drawing.FailAsync();
         Assert.Equal((what, code), (what, failure.Code));
         Assert.Contains(words, failure.Message, StringComparison.Ordinal);
@@ -124,7 +124,8 @@ public sealed class OpenAIImageTests : IAsyncLifetime
                 Name = "painter",
                 BaseUrl = _server.BaseUrl.ToString(),
                 ApiKey = "the-key",
-                IdleTimeout = idle ?? TimeSpan.FromSeconds(30),
+                FirstTokenTimeout = idle ?? TimeSpan.FromSeconds(30),
+                IdleTimeout = TimeSpan.FromMilliseconds(1),
             },
             new Uri(_server.BaseUrl, "v1"),
             Drawing.Connections.Handler,

@@ -24,6 +24,9 @@ public sealed class WebUIServer : ImageServerHost
     /// <summary>Whether it knows <c>force_task_id</c> and <c>/internal/progress</c>.</summary>
     public bool KnowsTasks { get; set; } = true;
 
+    /// <summary>Whether it tells what models it has, when asked.</summary>
+    public bool TellsModels { get; set; } = true;
+
     /// <summary>What <c>current_image</c> holds after so many steps; nothing without previews.</summary>
     public Func<int, string?> Preview { get; set; } = _ => null;
 
@@ -63,6 +66,7 @@ public sealed class WebUIServer : ImageServerHost
         ("GET", "/sdapi/v1/progress") => ProgressAsync(context),
         ("POST", "/sdapi/v1/interrupt") => InterruptAsync(context),
         ("POST", "/internal/progress") when KnowsTasks => TaskProgressAsync(context, body.GetProperty("id_task").GetString()!),
+        ("GET", "/sdapi/v1/sd-models") when !TellsModels => WriteAsync(context, (503, "text/plain", "")),
         ("GET", "/sdapi/v1/sd-models") => WriteAsync(context, new[]
         {
             new

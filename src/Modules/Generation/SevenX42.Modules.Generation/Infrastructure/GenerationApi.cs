@@ -25,7 +25,7 @@ internal sealed class GenerationApi(IServiceScopeFactory scopes, ProviderRegistr
     public async ValueTask<Result> CheckImageAsync(string model, string prompt, ImageOptions options, CancellationToken cancellationToken)
     {
         await providers.WaitUntilKnownAsync(cancellationToken);
-        var failure = providers.FindImages(model) is { } found
+        var failure = providers.ImageModels.Any(m => m.Id == model) && providers.FindImages(model) is { } found
             ? found.Model.Capabilities.Check(new ImageRequest(
                 found.Model.Model, prompt, new ImageSize(options.Width, options.Height), options.Count, options.Seed, options.NegativePrompt, options.Steps))
             : Failures.UnknownModel(model);

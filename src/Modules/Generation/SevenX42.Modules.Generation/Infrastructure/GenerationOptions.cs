@@ -129,8 +129,8 @@ internal sealed class ProviderOptions
     /// <summary>Models of an OpenAI-compatible server that draw; empty for those of OpenAI that it lists.</summary>
     public List<string> ImageModels { get; } = [];
 
-    /// <summary>Generations that run at once at this provider, over all workers.</summary>
-    public int MaxConcurrent { get; set; } = 64;
+    /// <summary>Generations that run at once at this provider, over all workers. Default: 64, of a server that only draws 1.</summary>
+    public int? MaxConcurrent { get; set; }
 
     /// <summary>Context window in tokens, where the server does not say.</summary>
     public int? ContextTokens { get; set; }
@@ -138,7 +138,7 @@ internal sealed class ProviderOptions
     /// <summary>Whether the server continues a last message of the role assistant, instead of answering it.</summary>
     public bool ContinuesAssistantMessage { get; set; }
 
-    /// <summary>How long the first token may take. Local servers load the model first.</summary>
+    /// <summary>How long the first token may take, and each step of a picture. Local servers load the model first.</summary>
     public TimeSpan FirstTokenTimeout { get; set; } = TimeSpan.FromSeconds(120);
 
     /// <summary>How long the stream may be silent between tokens.</summary>

@@ -34,11 +34,19 @@ internal interface IModelProvider
 internal sealed record ProviderLimits(
     int MaxConcurrent, TimeSpan FirstToken, TimeSpan Idle, TimeSpan Total, int MaxOutputCharacters, RetryPolicy Retry)
 {
+    // A service for many. What draws is one machine as a rule, on which more at once only makes each slower.
+    private const int MostAtOnce = 64;
+
     public static ProviderLimits From(ProviderOptions options) => new(
-        options.MaxConcurrent,
+        options.MaxConcurrent ?? (options.Kind == ProviderKind.OpenAI ? MostAtOnce : 1),
         options.FirstTokenTimeout,
         options.IdleTimeout,
         options.TotalTimeout,
         options.MaxOutputCharacters,
         new RetryPolicy(options.MaxTries, options.RetryDelay, options.MaxRetryAfter));
+
+    /// <summary>
+    /// Of who draws. Steps are far apart, and some servers have none: between two of them it may be silent as long as before the first.
+    /// </summary>
+    public static ProviderLimits OfImages(ProviderOptions options) => From(options) with { Idle = options.FirstTokenTimeout };
 }

@@ -42,7 +42,7 @@ internal sealed class LocalServers(ModelListing listing)
             },
 
             // One machine: more at once only makes each slower, and a model that is not loaded takes its time.
-            MaxConcurrent = t.Name is "webui" or "comfyui" ? 1 : 4,
+            MaxConcurrent = t.Name is "webui" or "comfyui" ? null : 4,
             FirstTokenTimeout = TimeSpan.FromMinutes(3),
             ContextTokens = t.Name == "ollama" ? OllamaContext : null,
         })];

@@ -191,11 +191,11 @@ internal sealed partial class ProviderRefresher(
 
         void Fail(GenerationFailure failure)
         {
-            // As with the others: what was configured stays, what was found is known to be gone.
+            // A server that was looked for and never found is none.
             if (!known.IsDiscovered)
                 Set(known with { Failure = failure, IsAsked = true });
             else if (Find(options.Name) is not null)
-                Set(known with { ImageModels = [], Failure = failure });
+                Set(known with { Failure = failure });
         }
     }
 
@@ -212,7 +212,7 @@ internal sealed partial class ProviderRefresher(
         {
             // Once found, it stays known: what it was asked is then refused in so many words.
             if (Find(target.Name) is { } gone)
-                Set(gone with { Models = [], ImageModels = [], Failure = failure });
+                Set(gone with { Models = [], Failure = failure });
             return;
         }
 
@@ -326,12 +326,13 @@ internal sealed partial class ProviderRefresher(
         {
             List<IModelProvider> providers = [.. _statuses.Values.Select(s => s.Writes).OfType<IModelProvider>()];
             List<ModelInfo> models = [.. _statuses.Values.SelectMany(s => s.Models)];
-            List<(IImageProvider, ImageModel)> images = [.. _statuses.Values.SelectMany(s => s.ImageModels.Select(m => (s.Draws, m)))];
+            List<DrawingModel> images =
+                [.. _statuses.Values.SelectMany(s => s.ImageModels.Select(m => new DrawingModel(s.Draws, m, s.OffersImages)))];
             if (options.Demo)
             {
                 providers.Add(new DemoProvider(options.DemoTokensPerSecond, time));
                 models.Add(DemoProvider.Model);
-                images.Add((new DemoImageProvider(options.DemoStepsPerSecond, time), DemoImageProvider.Model));
+                images.Add(new DrawingModel(new DemoImageProvider(options.DemoStepsPerSecond, time), DemoImageProvider.Model, IsOffered: true));
             }
 
             registry.Set(providers, models, images, [.. _statuses.Values.Select(s => s.Info)]);

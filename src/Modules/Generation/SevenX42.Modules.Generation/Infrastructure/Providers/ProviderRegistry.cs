@@ -28,7 +28,7 @@ internal sealed class ProviderRegistry
 
     public IModelProvider? Find(string name) => _state.Providers.GetValueOrDefault(name);
 
-    /// <summary>Who draws with a model.</summary>
+    /// <summary>Who draws with a model, whether it can be chosen now or could be a while ago.</summary>
     /// <param name="model">Id of the model: <c>provider/model</c>.</param>
     public (IImageProvider Provider, ImageModel Model)? FindImages(string model) =>
         _state.Images.TryGetValue(model, out var found) ? found : null;
@@ -36,20 +36,20 @@ internal sealed class ProviderRegistry
     public void Set(
         IReadOnlyCollection<IModelProvider> providers,
         IReadOnlyList<ModelInfo> models,
-        IReadOnlyList<(IImageProvider Provider, ImageModel Model)> images,
+        IReadOnlyList<DrawingModel> images,
         IReadOnlyList<ProviderInfo> infos)
     {
         var drawing = images.DistinctBy(i => IdOf(i.Provider, i.Model)).ToList();
 
         // A server that writes and draws has its limit for both together.
         var slots = providers.ToDictionary(p => p.Name, p => p.Limits.MaxConcurrent);
-        foreach (var (provider, _) in drawing)
-            slots[provider.Name] = provider.Limits.MaxConcurrent;
+        foreach (var image in drawing)
+            slots[image.Provider.Name] = image.Provider.Limits.MaxConcurrent;
         _state = new State(
             providers.ToDictionary(p => p.Name, StringComparer.OrdinalIgnoreCase),
-            drawing.ToDictionary(i => IdOf(i.Provider, i.Model)),
+            drawing.ToDictionary(i => IdOf(i.Provider, i.Model), i => (i.Provider, i.Model)),
             models,
-            [.. drawing.Select(i => Describe(i.Provider, i.Model))],
+            [.. drawing.Where(i => i.IsOffered).Select(i => Describe(i.Provider, i.Model))],
             infos,
             slots);
     }
@@ -79,3 +79,9 @@ internal sealed class ProviderRegistry
         IReadOnlyList<ProviderInfo> Infos,
         IReadOnlyDictionary<string, int> Slots);
 }
+
+/// <summary>A model that draws, and who draws with it.</summary>
+/// <param name="Provider">Who.</param>
+/// <param name="Model">The model.</param>
+/// <param name="IsOffered">Whether it can be chosen now.</param>
+internal readonly record struct DrawingModel(IImageProvider Provider, ImageModel Model, bool IsOffered);

@@ -40,7 +40,7 @@ internal sealed class ComfyUIProvider(ProviderOptions options, HttpMessageHandle
 
     public string Name => options.Name;
 
-    public ProviderLimits Limits { get; } = ProviderLimits.From(options);
+    public ProviderLimits Limits { get; } = ProviderLimits.OfImages(options);
 
     public GenerationFailure Explain(Exception exception, string model) => exception switch
     {

@@ -39,7 +39,7 @@ internal sealed class OpenAIImageProvider(ProviderOptions options, Uri api, Http
 
     public string Name => options.Name;
 
-    public ProviderLimits Limits { get; } = ProviderLimits.From(options);
+    public ProviderLimits Limits { get; } = ProviderLimits.OfImages(options);
 
     public GenerationFailure Explain(Exception exception, string model) => exception is ForbiddenAddressException
         or HttpRequestException { InnerException: ForbiddenAddressException }

@@ -51,7 +51,7 @@ internal sealed class WebUIProvider(ProviderOptions options, HttpMessageHandler 
 
     public string Name => options.Name;
 
-    public ProviderLimits Limits { get; } = ProviderLimits.From(options);
+    public ProviderLimits Limits { get; } = ProviderLimits.OfImages(options);
 
     public GenerationFailure Explain(Exception exception, string model) => _errors.Explain(exception, model);
 
