@@ -1,11 +1,14 @@
 using System.Diagnostics;
 using System.Text.Json;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Npgsql;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Generation.Infrastructure.Images;
+using SevenX42.Modules.Generation.Infrastructure.Providers;
+using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Realtime;
 using SevenX42.Testing;
 using SevenX42.Testing.ImageServers;
@@ -117,6 +120,135 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal((3, 12, 12), (last.Done, last.Step, last.Steps));
     }
 
+    [Theory]
+    [InlineData(0, false)]
+    [InlineData(1, true)]
+    public async Task What_was_drawn_when_its_worker_died_is_complete_though_its_model_or_its_seeds_may_be_gone(int missing, bool hasModel)
+    {
+        Guid id;
+        IReadOnlyList<Guid> drawn;
+        await using (var first = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "500")))
+        {
+            id = (await first.DeliverAsync(Request(count: 2, seed: uint.MaxValue, steps: 1))).GenerationId;
+            drawn = (await first.FinishAsync(id)).Pictures!;
+        }
+
+        // What a worker leaves that is killed after a picture.
+        await ScalarAsync<Guid>($$"""
+            UPDATE generation.jobs SET status = 'running', worker_id = 'dead', lease_until = now() - interval '1 second', finished_at = NULL,
+                roles = ARRAY['user'], contents = ARRAY['a boat'],
+                drawn = CASE WHEN {{missing}} = 0 THEN drawn ELSE drawn #- '{Pictures,1}' END
+            RETURNING id
+            """);
+        await using var heir = await StartAsync(
+            settings:
+            [
+                ("Generation:Demo", hasModel ? "true" : "false"),
+                ("Generation:DemoStepsPerSecond", "500"),
+                ("Generation:Discovery", "true"),
+                ("Generation:DiscoveryTargets:0", "nobody=http://127.0.0.1:9"),
+            ]);
+        var finished = await heir.FinishAsync(id);
+        Assert.Equal((GenerationStatus.Completed, ""), (finished.Status, finished.ErrorCode));
+        Assert.Equal(drawn, finished.Pictures);
+    }
+
+    [Fact]
+    public async Task A_server_that_is_busy_before_the_second_picture_is_asked_for_it_again()
+    {
+        await using var server = await ComfyUIServer.StartAsync();
+        await using var host = await StartAsync(server, "ComfyUI", settings: ("Generation:Providers:0:RetryDelay", "00:00:00.1"));
+        var request = await host.DeliverAsync(Request("painter/v1-5-pruned-emaonly.safetensors", count: 2, seed: 1, steps: 4));
+        server.Allow(3);
+        await UntilAsync(host, request, p => p.Step == 3);
+        server.Refusal = (503, "application/json", """{"error":"Busy"}""");
+        server.Allow(1);
+        await server.UntilAskedAsync("POST /prompt", TimeSpan.FromSeconds(20), count: 2);
+        server.Refusal = null;
+        server.Allow(4);
+        var finished = await host.FinishAsync(request.GenerationId);
+        Assert.Equal((GenerationStatus.Completed, 2), (finished.Status, finished.Pictures!.Count));
+    }
+
+    [Fact]
+    public async Task A_picture_that_is_being_stored_when_it_is_stopped_is_kept_and_in_the_answer()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "500"));
+        await using var connection = new NpgsqlConnection(_database);
+        await connection.OpenAsync(Cancelled);
+        await using var transaction = await connection.BeginTransactionAsync(Cancelled);
+        await using (var hold = new NpgsqlCommand("LOCK TABLE media.assets", connection, transaction))
+            await hold.ExecuteNonQueryAsync(Cancelled);
+        var request = await host.DeliverAsync(Request(count: 2, steps: 1));
+        await GenerationHost.EventuallyAsync<object>(
+            async () => await ScalarAsync<long>(
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'") > 0 ? true : null,
+            "the picture is being stored");
+        await host.Api.CancelAsync(request.GenerationId, Cancelled);
+        await transaction.CommitAsync(Cancelled);
+        var finished = await host.FinishAsync(request.GenerationId);
+        Assert.Equal(GenerationStatus.Stopped, finished.Status);
+        Assert.Single(finished.Pictures!);
+        Assert.Equal(1L, await ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+    }
+
+    [Fact]
+    public async Task A_picture_waits_for_a_store_that_is_away()
+    {
+        using var lines = new LogLines();
+        await using var host = await GenerationHost.StartAsync(
+            _database,
+            [new("Generation:DemoStepsPerSecond", "500")],
+            services: services => services.AddSingleton<ILoggerProvider>(lines),
+            pictures: _pictures.FullName);
+        _pictures.Delete(recursive: true);
+        await File.WriteAllTextAsync(_pictures.FullName, "not a directory", Cancelled);
+        var request = await host.DeliverAsync(Request(steps: 1));
+        await GenerationHost.EventuallyAsync<object>(
+            () => Task.FromResult<object?>(lines.All.Any(l => l.Text.Contains("can't be stored now", StringComparison.Ordinal)) ? true : null),
+            "the store is found to be away");
+        File.Delete(_pictures.FullName);
+        _pictures.Create();
+        var finished = await host.FinishAsync(request.GenerationId);
+        Assert.Equal((GenerationStatus.Completed, 1), (finished.Status, finished.Pictures!.Count));
+    }
+
+    [Fact]
+    public async Task A_worker_that_slept_beyond_its_lease_stores_nothing_of_what_is_anothers()
+    {
+        await using var server = await ComfyUIServer.StartAsync();
+        await using var host = await StartAsync(server, "ComfyUI", settings: ("Generation:CheckpointInterval", "00:10:00"));
+        var request = await host.DeliverAsync(Request("painter/v1-5-pruned-emaonly.safetensors", steps: 4));
+        server.Allow(3);
+        await UntilAsync(host, request, p => p.Step == 3);
+        await ScalarAsync<int>("UPDATE generation.jobs SET attempt = attempt + 1, lease_until = now() + interval '1 hour' RETURNING attempt");
+        server.Allow(1);
+        await GenerationHost.EventuallyAsync<object>(
+            () => Task.FromResult<object?>(host.Services.GetRequiredService<RunningGenerations>().Count == 0 ? true : null), "it is left");
+        Assert.Equal(0L, await ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+    }
+
+    [Fact]
+    public async Task What_waits_for_a_server_that_is_too_busy_to_tell_its_models_is_drawn_all_the_same()
+    {
+        await using var server = await WebUIServer.StartAsync();
+        await using var host = await StartAsync(
+            settings: [("Generation:Discovery", "true"), ("Generation:DiscoveryTargets:0", $"webui={server.BaseUrl}")]);
+        const string Model = "webui/v1-5-pruned-emaonly.safetensors [6ce0161689]";
+        Assert.Contains(await host.Api.GetImageModelsAsync(Cancelled), m => m.Id == Model);
+        var first = await host.DeliverAsync(Request(Model, steps: 4));
+        server.Allow(2);
+        await UntilAsync(host, first, p => p.Step == 2);
+        var second = await host.DeliverAsync(Request(Model, steps: 4));
+        server.TellsModels = false;
+        await host.Services.GetRequiredService<ProviderRefresher>().LookAgainAsync(Cancelled);
+        Assert.DoesNotContain(await host.Api.GetImageModelsAsync(Cancelled), m => m.Id == Model);
+        Assert.Equal("unknown_model", (await host.Api.CheckImageAsync(Model, "a boat", new ImageOptions(512, 512, 1), Cancelled)).Error!.Code);
+        server.Allow(6);
+        Assert.Equal(GenerationStatus.Completed, (await host.FinishAsync(first.GenerationId)).Status);
+        Assert.Equal(GenerationStatus.Completed, (await host.FinishAsync(second.GenerationId)).Status);
+    }
+
     [Fact]
     public async Task A_worker_of_the_version_before_leaves_pictures_to_those_that_can_draw()
     {
@@ -178,6 +310,9 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         await UntilAsync(host, request, p => p.Preview.Length > 0);
         Assert.Equal("image/png", (await previews.FindAsync(request.UserId, request.GenerationId, Cancelled))!.MediaType);
         Assert.Null(await previews.FindAsync(GenerationHost.NewId(), request.GenerationId, Cancelled));
+        Assert.Equal("e", await ScalarAsync<string>(
+            "SELECT attstorage::text FROM pg_attribute WHERE attrelid = 'generation.previews'::regclass AND attname = 'bytes'"));
+        Assert.False(await previews.SaveAsync(request.GenerationId, 0, "0-1", "image/png", new byte[] { 1 }, Cancelled));
         await host.Api.CancelAsync(request.GenerationId, Cancelled);
         await host.FinishAsync(request.GenerationId);
         Assert.False(await previews.SaveAsync(request.GenerationId, 1, "1-99", "image/png", new byte[] { 1 }, Cancelled));
@@ -230,6 +365,14 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
             return Progress(events).Exists(p => holds(p)) ? events : null;
         },
         "it is that far");
+
+    private async Task<T> ScalarAsync<T>(string sql)
+    {
+        await using var connection = new NpgsqlConnection(_database);
+        await connection.OpenAsync(Cancelled);
+        await using var command = new NpgsqlCommand(sql, connection);
+        return (T)(await command.ExecuteScalarAsync(Cancelled))!;
+    }
 
     private string[] Files() => Directory.GetFiles(_pictures.FullName, "*", SearchOption.AllDirectories);
 

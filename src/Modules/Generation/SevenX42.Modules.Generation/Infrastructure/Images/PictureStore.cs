@@ -1,37 +1,55 @@
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Media;
+using SevenX42.Modules.Generation.Infrastructure.Jobs;
+using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Persistence;
 
 namespace SevenX42.Modules.Generation.Infrastructure.Images;
 
 /// <summary>Hands drawn pictures to Media, which keeps each of a job once.</summary>
-internal sealed partial class PictureStore(IServiceScopeFactory scopes, TimeProvider time, ILogger<PictureStore> logger)
+internal sealed partial class PictureStore(IServiceScopeFactory scopes, JobStore jobs, TimeProvider time, ILogger<PictureStore> logger)
 {
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
 
-    /// <summary>Stores a picture. A database that is away is waited for: the picture is complete and would have to be drawn again.</summary>
-    /// <exception cref="OperationCanceledException">Nobody wants it any more; nothing is kept.</exception>
-    public async Task<Result<AssetInfo>> StoreAsync(
-        Guid ownerId, ReadOnlyMemory<byte> picture, ImageProvenance provenance, CancellationToken cancellationToken)
+    /// <summary>
+    /// Stores a picture. A store that is busy or away is waited for, as the database is: the picture is complete and would have to be drawn
+    /// again. A stop ends that wait, but nothing that has begun: else the answer might lack a picture that is stored.
+    /// </summary>
+    /// <returns>The asset, or why it can't be kept.</returns>
+    /// <exception cref="OperationCanceledException">The process stops, or the job is another worker's.</exception>
+    public async Task<Result<AssetInfo>> StoreAsync(ClaimedJob job, ReadOnlyMemory<byte> picture, ImageProvenance provenance, AttemptStop stop)
     {
         for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
         {
             try
             {
+                // A worker that slept beyond its lease does not know.
+                if (!await jobs.IsRunningAsync(job, stop.Left))
+                    stop.Stop(StopReason.LeaseLost);
+                stop.Left.ThrowIfCancellationRequested();
                 await using var scope = scopes.CreateAsyncScope();
                 using var content = new MemoryStream(picture.ToArray(), writable: false);
-                return await scope.ServiceProvider.GetRequiredService<IMediaApi>().StoreGeneratedAsync(ownerId, content, provenance, cancellationToken);
+                var media = scope.ServiceProvider.GetRequiredService<IMediaApi>();
+                var stored = await media.StoreGeneratedAsync(job.UserId, content, provenance, stop.Left);
+                if (stored.IsSuccess || stored.Error.Kind != ErrorKind.Unavailable || stop.Stopped.IsCancellationRequested)
+                    return stored;
+                LogBusy(logger, job.Id, stored.Error.Code, delay.TotalMilliseconds);
+                await Task.Delay(delay, time, stop.Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
             }
-            catch (Exception e) when (!cancellationToken.IsCancellationRequested && DatabaseFaults.IsTransient(e))
+            catch (Exception e) when (!stop.Left.IsCancellationRequested && DatabaseFaults.IsTransient(e))
             {
-                LogWaiting(logger, e, provenance.JobId, delay.TotalMilliseconds);
-                await Task.Delay(delay, time, cancellationToken);
+                // Stopped or not: without it the end can't be stored either.
+                LogWaiting(logger, e, job.Id, delay.TotalMilliseconds);
+                await Task.Delay(delay, time, stop.Left);
             }
         }
     }
 
     [LoggerMessage(1, LogLevel.Warning, "A picture of generation {GenerationId} can't be stored now, again in {DelayMs} ms")]
     private static partial void LogWaiting(ILogger logger, Exception exception, Guid generationId, double delayMs);
+
+    [LoggerMessage(2, LogLevel.Warning, "A picture of generation {GenerationId} can't be stored now ({Code}), again in {DelayMs} ms")]
+    private static partial void LogBusy(ILogger logger, Guid generationId, string code, double delayMs);
 }

@@ -147,6 +147,16 @@ internal sealed class JobStore(
         };
     }
 
+    /// <summary>Whether a job is still that claimant's.</summary>
+    public async Task<bool> IsRunningAsync(ClaimedJob job, CancellationToken cancellationToken)
+    {
+        await using var command = _database.CreateCommand(
+            "SELECT EXISTS (SELECT FROM generation.jobs WHERE id = $1 AND attempt = $2 AND status = 'running')");
+        command.Parameters.Add(new() { Value = job.Id });
+        command.Parameters.Add(new() { Value = job.Attempt });
+        return (bool)(await command.ExecuteScalarAsync(cancellationToken))!;
+    }
+
     /// <summary>Which of a worker's running jobs are to be stopped.</summary>
     public async Task<List<Guid>> FindCancelledAsync(string workerId, CancellationToken cancellationToken)
     {

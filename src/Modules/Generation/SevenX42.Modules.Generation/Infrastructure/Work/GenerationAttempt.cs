@@ -143,6 +143,9 @@ internal sealed partial class GenerationAttempt
 
     private async Task<End> GenerateAsync(LogWriter writer)
     {
+        // Whoever did the last of it died before they could say so: nobody has to be asked, nor be there.
+        if (_runner.IsDone)
+            return End.Completed;
         if (Job.CancelRequested)
             Stop(StopReason.Cancelled);
         if (_stop.Reason is not StopReason.None)

@@ -40,6 +40,8 @@ internal sealed partial class ImageRunner : Runner
 
     public override IAttemptRecord Record => _record;
 
+    public override bool IsDone => _record.Drawn.Pictures.Count == _options.Count;
+
     private string Prompt => Job.Contents[0];
 
     public override (ProviderLimits? Limits, GenerationFailure? Failure) Prepare()
@@ -48,15 +50,14 @@ internal sealed partial class ImageRunner : Runner
             return (null, Failures.UnknownModel(Job.Model));
         (_provider, _model) = (provider, model);
 
-        // What can be asked of it may have changed since the job was queued.
-        return model.Capabilities.Check(Request()) is { } refusal ? (null, refusal) : (provider.Limits, null);
+        // What can be asked of it may have changed since the job was queued. Of all pictures together, whichever of them are there: those
+        // that are missing may be one, with a seed that nobody may wish for.
+        return model.Capabilities.Check(Request(done: 0)) is { } refusal ? (null, refusal) : (provider.Limits, null);
     }
 
     public override async Task<(End? End, GenerationFailure? Failure)> TryAsync(Action wake)
     {
         var before = _record.Drawn.Pictures.Count;
-        if (before == _options.Count)
-            return (new End(GenerationStatus.Completed, null), null);
         var begun = false;
         var previews = Channel.CreateBounded<ImagePreview>(
             new BoundedChannelOptions(1) { FullMode = BoundedChannelFullMode.DropOldest, SingleReader = true, SingleWriter = true });
@@ -65,7 +66,7 @@ internal sealed partial class ImageRunner : Runner
         using var clock = Services.Time.CreateTimer(_ => Tick(wake), null, Second, Second);
         try
         {
-            await foreach (var update in ImageRun.RunAsync(_provider!, Request(), Services.Time, Stop.Stopped))
+            await foreach (var update in ImageRun.RunAsync(_provider!, Request(before), Services.Time, Stop.Stopped))
             {
                 switch (update)
                 {
@@ -83,7 +84,10 @@ internal sealed partial class ImageRunner : Runner
                     case ImageResult result:
                         Begin(ref begun);
                         if (await StoreAsync(result, before + result.Index) is { } refused)
-                            return (Broken(refused), null);
+                            return (Stop.Reason is StopReason.None ? Broken(refused) : EndOf(Stop.Reason), null);
+
+                        // What goes wrong before anything of the next one came may be tried again, as with the first.
+                        begun = false;
                         break;
                     case ImageFailed { Failure: var failure }:
                         LogProviderFailed(Services.Logger, Job.Id, _provider!.Name, failure.Code);
@@ -103,7 +107,7 @@ internal sealed partial class ImageRunner : Runner
             await saving;
         }
 
-        return (_record.Drawn.Pictures.Count == _options.Count ? new End(GenerationStatus.Completed, null) : EndOf(Stop.Reason), null);
+        return (IsDone ? End.Completed : EndOf(Stop.Reason), null);
     }
 
     public override End EndOf(StopReason reason) => reason switch
@@ -118,9 +122,9 @@ internal sealed partial class ImageRunner : Runner
         // Nothing outlives a try.
     }
 
-    private ImageRequest Request()
+    /// <summary>What is asked for when so many pictures are there.</summary>
+    private ImageRequest Request(int done)
     {
-        var done = _record.Drawn.Pictures.Count;
         var seed = _model!.Capabilities.MaxSeed is null ? null : _options.Seed + done;
         return new ImageRequest(
             _model.Model, Prompt, new ImageSize(_options.Width, _options.Height), _options.Count - done, seed, _options.NegativePrompt, _options.Steps);
@@ -132,7 +136,6 @@ internal sealed partial class ImageRunner : Runner
             return;
         begun = true;
         _record.Change(d => d with { Queue = null });
-        Services.Metrics.FirstToken(_provider!.Name, Services.Time.GetElapsedTime(_started));
     }
 
     /// <summary>Where no step tells how far it is, the time is all that can be told.</summary>
@@ -154,11 +157,9 @@ internal sealed partial class ImageRunner : Runner
             _options.NegativePrompt.Length > 0 ? _options.NegativePrompt : null,
             result.Seed,
             Job.Model);
-        var stored = await Services.Pictures.StoreAsync(Job.UserId, result.Bytes, provenance, Stop.Stopped);
+        var stored = await Services.Pictures.StoreAsync(Job, result.Bytes, provenance, Stop);
         if (!stored.IsSuccess)
             return ImageFailures.NotStored(stored.Error);
-
-        // In their order, whichever order they come in.
         _record.Change(d =>
         {
             var pictures = d.Pictures.ToList();

@@ -12,6 +12,9 @@ internal sealed record End(string Status, GenerationFailure? Failure)
 {
     /// <summary>No end: the job is given back.</summary>
     public static End GivenBack { get; } = new(GenerationStatus.Queued, null);
+
+    /// <summary>All that was asked for is there.</summary>
+    public static End Completed { get; } = new(GenerationStatus.Completed, null);
 }
 
 /// <summary>
@@ -23,6 +26,9 @@ internal abstract class Runner(ClaimedJob job, AttemptServices services, Attempt
     /// <summary>What the attempt has come to.</summary>
     public abstract IAttemptRecord Record { get; }
 
+    /// <summary>Whether all that was asked for is there.</summary>
+    public virtual bool IsDone => false;
+
     protected ClaimedJob Job { get; } = job;
 
     protected AttemptServices Services { get; } = services;
@@ -33,7 +39,7 @@ internal abstract class Runner(ClaimedJob job, AttemptServices services, Attempt
     /// <returns>The limits, or why nobody can be asked.</returns>
     public abstract (ProviderLimits? Limits, GenerationFailure? Failure) Prepare();
 
-    /// <summary>One request. Either an end, or a failure before anything came, which may be tried again.</summary>
+    /// <summary>One request. Either an end, or a failure before anything came of what is missing, which may be tried again.</summary>
     /// <param name="wake">Says that the record has more.</param>
     public abstract Task<(End? End, GenerationFailure? Failure)> TryAsync(Action wake);
 
