@@ -64,6 +64,51 @@ public sealed class PictureProjectionTests
     }
 
     [Fact]
+    public void Whoever_comes_while_the_provider_is_waited_for_sees_how_far_it_was()
+    {
+        var waiting = new GenerationEvents.WaitingData("2", Generation, "rate_limited", 1_000);
+        List<ChannelEvent> events =
+        [
+            .. Tell(steps: 8),
+            new(11, GenerationEvents.Waiting, JsonSerializer.SerializeToUtf8Bytes(waiting, GenerationEventsJson.Wire.WaitingData)),
+        ];
+        using var output = new ProjectedEvents();
+        var projector = new ConversationProjector(Renderer, _ => Task.FromResult<IReadOnlyList<PendingAnswer>>([]));
+        projector.Project(events, output);
+        output.Clear();
+        var late = new StreamedBlocks();
+        late.Show(0, PictureProgress.Html(Progress(4, 8)));
+        projector.CatchUp(6, events.GetRange(6, 5), output);
+        Read(output, late);
+        Assert.Equal([PictureProgress.Html(Progress(8, 8), Progress(7, 8).Preview)], late.Blocks);
+    }
+
+    [Fact]
+    public void After_news_of_an_earlier_end_the_bar_goes_on_and_after_news_of_its_own_it_does_not()
+    {
+        var events = Tell(steps: 20);
+        using var output = new ProjectedEvents();
+        var projector = new ConversationProjector(Renderer, _ => Task.FromResult<IReadOnlyList<PendingAnswer>>([]));
+        projector.Project(events.GetRange(0, 7), output);
+        projector.Project([Changed(Guid.CreateVersion7(DateTimeOffset.UnixEpoch))], output);
+
+        // Told of a change, the page has fetched another state.
+        var page = new StreamedBlocks();
+        page.Show(0, PictureProgress.Html(Progress(3, 20)));
+        output.Clear();
+        projector.Project([events[7]], output);
+        Read(output, page);
+        Assert.Equal([PictureProgress.Html(Progress(6, 20), Progress(5, 20).Preview)], page.Blocks);
+
+        projector.Project([Changed(Generation)], output);
+        output.Clear();
+        projector.Project([events[8]], output);
+        Assert.DoesNotContain("delta", System.Text.Encoding.UTF8.GetString(output.WrittenSpan), StringComparison.Ordinal);
+
+        static ChannelEvent Changed(Guid generation) => new(100, "changed", JsonSerializer.SerializeToUtf8Bytes(new { n = 2, g = generation }));
+    }
+
+    [Fact]
     public void A_bar_without_steps_says_how_long_it_takes_and_claims_nothing()
     {
         var html = PictureProgress.Html(new ImageProgress(1, 0, 512, 512, 0, 0, "", null, 75));

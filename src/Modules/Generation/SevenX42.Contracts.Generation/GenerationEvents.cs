@@ -29,7 +29,7 @@ public static class GenerationEvents
     public const string Reasoning = "gen.reasoning";
 
     /// <summary>How far the pictures are; data <see cref="ImageProgressData"/>. At most ten a second.</summary>
-    public const string Image = "image.progress";
+    public const string Image = "gen.image";
 
     /// <summary>The end; data <see cref="DoneData"/>. Appended under a fence that no attempt can write after.</summary>
     public const string Done = "gen.done";

@@ -56,7 +56,7 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
             return;
         if (e.Pictures is { } drawn)
             answer.TakePictures(drawn, e.Seed);
-        Context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, answer.Number, time.GetUtcNow()));
+        Context.Raise(Changes.Message(answer, time.GetUtcNow()));
         // A model that draws finds no titles. The question names it, so a stopped answer will do; where answers fail, a title would, too.
         if (status != MessageStatus.Failed && answer.Drawing is null && conversation is { TitleSource: TitleSource.FirstMessage, DeletedAt: null } && answer.Number <= LastToAskForTitle)
             await RequestTitleAsync(conversation, answer, cancellationToken);

@@ -17,20 +17,31 @@ internal static class Changes
     public static ConversationChanged Tree(Conversation conversation, Guid leafId, DateTimeOffset now) =>
         Of(conversation, "tree", JsonSerializer.Serialize(new { leaf = leafId }), "touched", now);
 
-    public static ConversationChanged Message(Guid conversationId, Guid ownerId, int number, DateTimeOffset now) =>
-        new(Guid.CreateVersion7(now), conversationId, ownerId, MessageKind, JsonSerializer.Serialize(new { n = number }), "");
+    public static ConversationChanged Message(Message answer, DateTimeOffset now) => new(
+        Guid.CreateVersion7(now),
+        answer.ConversationId,
+        answer.OwnerId,
+        MessageKind,
+        JsonSerializer.Serialize(new { n = answer.Number, g = answer.GenerationId }),
+        "");
 
-    /// <summary>The message's number, out of the data of the event that tells of its change.</summary>
-    public static int NumberOf(ReadOnlySpan<byte> messageData)
+    /// <summary>
+    /// The message's number and the generation that has ended, out of the data of the event that tells of its change;
+    /// <see langword="null"/> where a version tells of it that does not say which.
+    /// </summary>
+    public static (int Number, Guid? GenerationId) EndOf(ReadOnlySpan<byte> messageData)
     {
         var reader = new Utf8JsonReader(messageData);
+        var (number, generationId) = (0, (Guid?)null);
         while (reader.Read())
         {
             if (reader.TokenType is JsonTokenType.Number)
-                return reader.GetInt32();
+                number = reader.GetInt32();
+            else if (reader.TokenType is JsonTokenType.String && reader.TryGetGuid(out var id))
+                generationId = id;
         }
 
-        return 0;
+        return (number, generationId);
     }
 
     public static ConversationChanged Title(Conversation conversation, DateTimeOffset now) =>

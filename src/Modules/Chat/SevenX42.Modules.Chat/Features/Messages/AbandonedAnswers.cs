@@ -40,13 +40,13 @@ internal sealed partial class AbandonedAnswers(
             // It waits or runs, if for a day.
             if (checkpoints.GetValueOrDefault(message.GenerationId) is { Status: GenerationStatus.Queued or GenerationStatus.Running })
                 continue;
-            if (await context.LockAsync(message.ConversationId, cancellationToken) is { } conversation)
+            if (await context.LockAsync(message.ConversationId, cancellationToken) is not null)
             {
                 var answer = await context.Messages.SingleAsync(m => m.Id == message.Id, cancellationToken);
                 var status = answer.Content.Length > 0 ? MessageStatus.Interrupted : MessageStatus.Failed;
                 if (answer.Abandon(message.GenerationId, status, "abandoned", "This answer got lost on its way. Try again."))
                 {
-                    context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, answer.Number, now));
+                    context.Raise(Changes.Message(answer, now));
                     ended++;
                 }
             }

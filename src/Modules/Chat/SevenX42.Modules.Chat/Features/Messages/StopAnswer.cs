@@ -30,11 +30,11 @@ internal sealed class StopAnswerHandler(ChatDbContext context, IGenerationApi ge
             return Result.Success;
         Activity.Current?.SetTag(RequestTags.Generation, generationId);
         if (await generation.CancelAsync(generationId, cancellationToken)
-            || await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+            || await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is null)
             return Result.Success;
         var waiting = await context.Messages.SingleAsync(m => m.Id == answer.Id, cancellationToken);
         if (waiting.Abandon(generationId, MessageStatus.Stopped, "", ""))
-            context.Raise(Changes.Message(conversation.Id, conversation.OwnerId, waiting.Number, time.GetUtcNow()));
+            context.Raise(Changes.Message(waiting, time.GetUtcNow()));
         return Result.Success;
     }
 }

@@ -47,7 +47,7 @@ internal sealed class ConversationProjector(
             else if (!e.Type.StartsWith("gen.", StringComparison.Ordinal))
             {
                 if (e.Type == Changes.MessageKind)
-                    ShowFromStore(Changes.NumberOf(e.Data.Span));
+                    ShowFromStore(Changes.EndOf(e.Data.Span));
                 output.Write(e.Seq, e.Type, e.Data.Span);
             }
         }
@@ -188,11 +188,12 @@ internal sealed class ConversationProjector(
     /// The end is stored, though the log has not told it yet: whoever told of it was faster. Pages fetch what is stored, so that nothing
     /// may build on what they had before. If the answer is being written all the same, the news was of an earlier end.
     /// </summary>
-    private void ShowFromStore(int number)
+    private void ShowFromStore((int Number, Guid? GenerationId) end)
     {
-        if (!_running.TryGetValue(Channels.SubjectOf(number), out var running))
+        if (!_running.TryGetValue(Channels.SubjectOf(end.Number), out var running))
             return;
         running.IsShownFromStore = true;
+        running.IsToldOfAnother = end.GenerationId is { } ended && ended != running.Text.GenerationId;
         _touched.Remove(running);
     }
 
@@ -240,7 +241,7 @@ internal sealed class ConversationProjector(
     }
 
     /// <summary>An answer that draws is one block, which says everything; browsers are sent what has changed of it.</summary>
-    private static void TakeImage(long seq, Running running, GenerationEvent e, ImageProgress image, ProjectedEvents output)
+    private void TakeImage(long seq, Running running, GenerationEvent e, ImageProgress image, ProjectedEvents output)
     {
         var before = running.Progress;
         if (before.Image is { } shown && shown.Preview != image.Preview)
@@ -249,7 +250,13 @@ internal sealed class ConversationProjector(
         if (running.Progress.Sentence != before.Sentence)
             WriteStatus(output, seq, running);
         if (running.IsShownFromStore)
-            return;
+        {
+            // A state may come late, and after the end it is none; but not when it was another generation that ended.
+            if (!running.IsToldOfAnother)
+                return;
+            ShowAnew(seq, running, output);
+        }
+
         var html = PictureProgress.Html(image, running.PreviewBefore);
         if (HtmlDelta.Between(0, running.ImageHtml, html) is { } delta)
             WriteDeltas(output, seq, running.Number, [delta]);
@@ -426,6 +433,9 @@ internal sealed class ConversationProjector(
 
         /// <summary>What pages show of it is what is stored as its end, and nothing that was sent.</summary>
         public bool IsShownFromStore { get; set; }
+
+        /// <summary>Whether that is the end of an earlier generation than the one that writes it.</summary>
+        public bool IsToldOfAnother { get; set; }
 
         /// <summary>Whether there ever was reasoning, though it may be void since.</summary>
         public bool HasThought { get; set; }

@@ -144,9 +144,14 @@ internal sealed record GenerationEvent(string Type, string Subject, Guid Generat
     public AnswerProgress ApplyTo(AnswerProgress progress) => Data switch
     {
         GenerationEvents.QueuedData queued => new AnswerProgress(GenerationStatus.Queued, queued.Position),
-        GenerationEvents.WaitingData waiting => new AnswerProgress(AnswerProgress.Waiting, WaitMilliseconds: waiting.RetryMilliseconds, Attempt: progress.Attempt),
+        GenerationEvents.WaitingData waiting => new AnswerProgress(
+            AnswerProgress.Waiting, WaitMilliseconds: waiting.RetryMilliseconds, Attempt: progress.Attempt, Image: progress.Image),
         GenerationEvents.StartedData started => new AnswerProgress(
-            GenerationStatus.Running, Attempt: started.Attempt, BegunAgain: started is { Attempt: > 1, TextOffset: 0 }, HasText: started.TextOffset > 0),
+            GenerationStatus.Running,
+            Attempt: started.Attempt,
+            BegunAgain: started is { Attempt: > 1, TextOffset: 0 },
+            HasText: started.TextOffset > 0,
+            Image: progress.Image),
         GenerationEvents.DeltaData when Type == GenerationEvents.Delta => progress with { State = GenerationStatus.Running, HasText = true },
         GenerationEvents.DeltaData => progress with { State = GenerationStatus.Running, HasThought = true },
         GenerationEvents.ImageProgressData image => progress with { State = GenerationStatus.Running, Image = image.Progress },
