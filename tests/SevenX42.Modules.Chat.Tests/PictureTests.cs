@@ -23,6 +23,7 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         ("seed", "-1", "A seed is a whole number that is not negative."),
         ("steps", "1000", "This model takes 1 to 50 steps."),
         ("negative", "people", "This model can't be told what to leave out."),
+        ("negative", "\0", "What to leave out holds control characters, which can't be stored."),
         ("imageModel", "nowhere/model", "The model nowhere/model is not available now. Choose another one."),
     ];
 
@@ -53,6 +54,12 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         await _chat.Browser.FinishedAsync(conversation);
         var asked = _chat.Provider.Requests.Last(r => !ScriptedChat.IsForTitle(r));
         Assert.Equal([("user", "a red boat"), ("assistant", "(A picture.)"), ("user", "What is it?")], asked.Messages);
+
+        // Sent once more, it is the message that is stored, though its model may be gone since.
+        using var again = await _chat.Browser.PostAsync(
+            "/conversations", ("messageId", conversation.ToString()), ("text", "a red boat"), ("draw", "true"), ("imageModel", "nowhere/model"));
+        Assert.Equal($"/c/{conversation:D}", ChatBrowser.LedTo(again));
+        Assert.Equal(4L, await _chat.ScalarAsync<long>("SELECT count(*) FROM chat.messages"));
     }
 
     [Fact]
@@ -77,10 +84,13 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
 
         var question = page.QuerySelector("[data-role=user]")!.GetAttribute("data-message")!;
         using var edited = await _chat.Browser.PostAsync(
-            $"/conversations/{conversation}/messages/{question}/edit", ("newMessageId", ChatBrowser.NewId().ToString()), ("text", "a ship"));
+            $"/conversations/{conversation}/messages/{question}/edit",
+            ("newMessageId", ChatBrowser.NewId().ToString()),
+            ("text", "a ship" + new string('!', 300)));
         edited.EnsureSuccessStatusCode();
         page = await _chat.Browser.FinishedAsync(conversation);
-        Assert.Equal(["a ship", "a ship"], page.QuerySelectorAll("[data-role=assistant] img").Select(i => i.GetAttribute("alt")));
+        var alt = "a ship" + new string('!', 194) + "…";
+        Assert.Equal([alt, alt], page.QuerySelectorAll("[data-role=assistant] img").Select(i => i.GetAttribute("alt")));
         Assert.Equal(6L, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
     }
 
@@ -143,7 +153,7 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
             ("Generation:Providers:1:Kind", "WebUI"),
             ("Generation:Providers:1:Name", "painter"),
             ("Generation:Providers:1:BaseUrl", server.BaseUrl.ToString()));
-        var conversation = await chat.Browser.BeginAsync("/image a boat");
+        var conversation = await BeginAsync(chat, "painter/v1-5-pruned-emaonly.safetensors [6ce0161689]", "a boat", ("seed", "5"));
         var page = await chat.Browser.FinishedAsync(conversation);
         Assert.Contains("Not in this house", page.QuerySelector("[data-role=assistant] [role=alert]")!.TextContent, StringComparison.Ordinal);
         Assert.Equal(0L, await chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
@@ -156,6 +166,7 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         Assert.NotNull(page.QuerySelector("[data-role=assistant][data-status=completed] img"));
         Assert.Equal(2, page.QuerySelectorAll("article").Length);
         Assert.DoesNotContain("/2", page.QuerySelector("[data-role=assistant] .actions")!.TextContent, StringComparison.Ordinal);
+        Assert.Equal([5L, 5L], server.Bodies.Where(b => b.TryGetProperty("seed", out _)).Select(b => b.GetProperty("seed").GetInt64()));
     }
 
     [Fact]
@@ -173,13 +184,15 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
     [GeneratedRegex("seed ([0-9]+)")]
     private static partial Regex Seed();
 
-    private async Task<Guid> BeginAsync(string prompt, params (string Name, string Value)[] choice)
+    private Task<Guid> BeginAsync(string prompt, params (string Name, string Value)[] choice) => BeginAsync(_chat, Demo, prompt, choice);
+
+    private static async Task<Guid> BeginAsync(ScriptedChat chat, string model, string prompt, params (string Name, string Value)[] choice)
     {
         var id = ChatBrowser.NewId();
-        using var response = await _chat.Browser.PostAsync(
-            "/conversations", [("messageId", id.ToString()), ("text", prompt), ("draw", "true"), ("imageModel", Demo), .. choice]);
+        using var response = await chat.Browser.PostAsync(
+            "/conversations", [("messageId", id.ToString()), ("text", prompt), ("draw", "true"), ("imageModel", model), .. choice]);
         Assert.Equal($"/c/{id:D}", ChatBrowser.LedTo(response));
-        _chat.Browser.ForgetToken();
+        chat.Browser.ForgetToken();
         return id;
     }
 

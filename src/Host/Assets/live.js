@@ -53,7 +53,7 @@ export function goLive(htmx) {
       told.begun = true;
       announce("The answer has begun.");
     } else if (!answer && told.id) {
-      const text = $(`#${told.id} [data-blocks]`)?.innerText;
+      const text = $(`#${told.id} .markdown`)?.innerText;
       told = {};
       announce(text || "The answer has ended.");
     }

@@ -40,19 +40,43 @@ public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : I
         Assert.InRange(after, 3, 20);
         await Expect(person.LastAnswer.Locator(".canvas img").Last).ToBeVisibleAsync();
         await person.AnswerBecomesAsync("completed");
+        await Expect(person.Page.Locator("#announcer")).ToHaveTextAsync("The answer has ended.");
         var picture = person.LastAnswer.GetByRole(AriaRole.Img, new() { Name = "a lighthouse at dusk" });
         await Expect(picture).ToBeVisibleAsync();
         await person.Page.WaitForFunctionAsync("() => document.querySelector('article:last-of-type img').naturalWidth > 0");
         Assert.Equal("", await person.AccessibilityFaultsAsync());
 
+        // What can't be is said, although it is not to be seen.
+        var more = person.Page.GetByText("More options");
+        await more.ClickAsync();
+        await person.Page.GetByLabel("Seed").FillAsync("-1");
+        await more.ClickAsync();
+        await person.Message.FillAsync("a storm");
+        await person.Message.PressAsync("Enter");
+        await Expect(person.Page.Locator("#composer-notice")).ToContainTextAsync("A seed is a whole number that is not negative.");
+
         // Once more, and stopped on the way.
-        await person.Button("Regenerate").ClickAsync();
+        Assert.Contains("imageModel", await RegenerateAsync(person), StringComparison.Ordinal);
         await StepAsync(person, 5);
         await person.Stop.ClickAsync();
         await person.AnswerBecomesAsync("stopped");
         await Expect(person.LastAnswer.GetByRole(AriaRole.Img)).ToHaveCountAsync(0);
         await Expect(person.LastAnswer).ToContainTextAsync("2/2");
         await Expect(mode).ToBeCheckedAsync();
+
+        // Who writes now chooses no model that draws.
+        await mode.FocusAsync();
+        await person.Page.Keyboard.PressAsync("Space");
+        Assert.DoesNotContain("imageModel", await RegenerateAsync(person), StringComparison.Ordinal);
+        await Expect(person.LastAnswer).ToContainTextAsync("3/3");
+    }
+
+    /// <summary>What the page sends for other pictures.</summary>
+    private static async Task<string> RegenerateAsync(Person person)
+    {
+        var request = await person.Page.RunAndWaitForRequestAsync(
+            () => person.Button("Regenerate").ClickAsync(), r => r.Url.EndsWith("/regenerate", StringComparison.Ordinal));
+        return request.PostData!;
     }
 
     /// <summary>Waits until so many steps are done, and says how many are.</summary>

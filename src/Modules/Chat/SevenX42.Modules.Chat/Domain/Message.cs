@@ -137,11 +137,11 @@ internal sealed class Message
 
     /// <summary>Takes the pictures of its generation, together with its end.</summary>
     /// <param name="pictures">Assets.</param>
-    /// <param name="seed">What the first was drawn with, where the model knows seeds.</param>
+    /// <param name="seed">What the first was drawn with, where the model knows seeds. Without a picture what was asked for stays.</param>
     public void TakePictures(IReadOnlyList<Guid> pictures, long? seed)
     {
         Pictures = [.. pictures];
-        if (Drawing is { } drawing)
+        if (pictures.Count > 0 && Drawing is { } drawing)
             Drawing = drawing with { Options = drawing.Options with { Seed = seed } };
     }
 

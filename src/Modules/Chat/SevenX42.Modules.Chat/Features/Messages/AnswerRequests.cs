@@ -169,5 +169,4 @@ internal static class Purposes
 {
     public const string Answer = "answer";
     public const string Title = "title";
-    public const string Image = "image";
 }

@@ -34,6 +34,9 @@ internal sealed class SendMessageValidator : AbstractValidator<SendMessage>
     {
         RuleFor(c => c.MessageId).NotEmpty().WithErrorCode("message_id").WithMessage("This message has no id. Reload the page and send it again.");
         RuleFor(c => c.Text).MessageText();
+        RuleFor(c => c.Choice)
+            .Must(choice => !ControlCharacters.InText(choice?.NegativePrompt ?? "")).WithErrorCode("negative_control_characters")
+            .WithMessage("What to leave out holds control characters, which can't be stored. Remove them and send it again.");
     }
 }
 
@@ -58,24 +61,19 @@ internal sealed class SendMessageHandler(
 {
     public async Task<Result<SentMessage>> Handle(SendMessage request, CancellationToken cancellationToken)
     {
-        Drawing? drawing = null;
-        if (Drawing.PromptOf(request.Text) is var command && (command is not null || request.Choice is not null))
-        {
-            var read = await drawings.ReadAsync(command ?? request.Text.Trim(), request.Choice, cancellationToken);
-            if (!read.IsSuccess)
-                return read.Error;
-            drawing = read.Value;
-            request = request with { Text = drawing.Prompt };
-        }
+        var command = Drawing.PromptOf(request.Text);
+        var draws = command is not null || request.Choice is not null;
+        if (draws)
+            request = request with { Text = command ?? request.Text.Trim() };
 
         // What takes longest comes before the lock.
         var tokens = TokenCounter.Count(request.Text);
         return request.ConversationId is { } conversationId
-            ? await ContinueAsync(request, conversationId, drawing, tokens, cancellationToken)
-            : await BeginAsync(request, drawing, tokens, cancellationToken);
+            ? await ContinueAsync(request, conversationId, draws, tokens, cancellationToken)
+            : await BeginAsync(request, draws, tokens, cancellationToken);
     }
 
-    private async Task<Result<SentMessage>> BeginAsync(SendMessage request, Drawing? drawing, int tokens, CancellationToken cancellationToken)
+    private async Task<Result<SentMessage>> BeginAsync(SendMessage request, bool draws, int tokens, CancellationToken cancellationToken)
     {
         if (!await context.LockBeginningAsync(user.RequiredId, request.MessageId, cancellationToken))
             return Error.Unauthenticated();
@@ -83,26 +81,26 @@ internal sealed class SendMessageHandler(
             request.MessageId, place: Guid.Empty, request.Text, m => m.ParentId is null && m.ConversationId == m.Id, cancellationToken);
         if (stored is not null)
             return stored.IsDeleted ? Error.NotFound("This message was sent, and its conversation has been deleted since.") : new SentMessage(id, id);
-        var model = await ChooseModelAsync(request, null, drawing, cancellationToken);
-        if (!model.IsSuccess)
-            return model.Error;
+        var chosen = await ChooseAsync(request, null, draws, cancellationToken);
+        if (!chosen.IsSuccess)
+            return chosen.Error;
         var conversation = Conversation.Begin(id, user.RequiredId, request.Text, time.GetUtcNow());
         context.Conversations.Add(conversation);
         context.Raise(Changes.InList(conversation, "created", time.GetUtcNow()));
-        return await StoreAsync(request, conversation, id, parentId: null, drawing, tokens, model.Value, cancellationToken);
+        return await StoreAsync(request, conversation, id, parentId: null, chosen.Value, tokens, cancellationToken);
     }
 
     private async Task<Result<SentMessage>> ContinueAsync(
-        SendMessage request, Guid conversationId, Drawing? drawing, int tokens, CancellationToken cancellationToken)
+        SendMessage request, Guid conversationId, bool draws, int tokens, CancellationToken cancellationToken)
     {
         if (await context.LockAsync(user.RequiredId, conversationId, cancellationToken) is not { } conversation)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
         var (id, stored) = await ids.FindAsync(request.MessageId, conversationId, request.Text, m => m.ConversationId == conversationId, cancellationToken);
         if (stored is not null)
             return new SentMessage(conversationId, id);
-        var model = await ChooseModelAsync(request, conversation, drawing, cancellationToken);
-        if (!model.IsSuccess)
-            return model.Error;
+        var chosen = await ChooseAsync(request, conversation, draws, cancellationToken);
+        if (!chosen.IsSuccess)
+            return chosen.Error;
         var parentId = request.ParentId ?? conversation.LeafId;
         var parent = await context.Messages.AsNoTracking()
             .Where(m => m.Id == parentId && m.ConversationId == conversationId)
@@ -112,17 +110,24 @@ internal sealed class SendMessageHandler(
             return Error.Conflict("stale_branch", "The message that you answer is not there any more. Reload the conversation; your text is kept.");
         if (parent.Status == MessageStatus.Pending)
             return Error.Conflict("answer_running", "The answer is still being written. Stop it, or wait until it is done; your text is kept.");
-        return await StoreAsync(request, conversation, id, parentId, drawing, tokens, model.Value, cancellationToken);
+        return await StoreAsync(request, conversation, id, parentId, chosen.Value, tokens, cancellationToken);
     }
 
-    /// <summary>The model that writes. Of pictures none has to be there, and none is chosen.</summary>
-    private async Task<Result<ModelInfo?>> ChooseModelAsync(
-        SendMessage request, Conversation? conversation, Drawing? drawing, CancellationToken cancellationToken)
+    /// <summary>
+    /// What is drawn, or the model that writes: for pictures none has to be there, and none is chosen. Only of a message that is not stored:
+    /// sent once more it is the same, whatever has become of its model.
+    /// </summary>
+    private async Task<Result<(Drawing? Drawing, ModelInfo? Model)>> ChooseAsync(
+        SendMessage request, Conversation? conversation, bool draws, CancellationToken cancellationToken)
     {
-        if (drawing is not null)
-            return (ModelInfo?)null;
+        if (draws)
+        {
+            var drawing = await drawings.ReadAsync(request.Text, request.Choice, cancellationToken);
+            return drawing.IsSuccess ? (drawing.Value, (ModelInfo?)null) : drawing.Error;
+        }
+
         var model = await answers.ChooseModelAsync(request.Model, conversation, cancellationToken);
-        return model.IsSuccess ? model.Value : model.Error;
+        return model.IsSuccess ? ((Drawing?)null, model.Value) : model.Error;
     }
 
     private async Task<SentMessage> StoreAsync(
@@ -130,11 +135,11 @@ internal sealed class SendMessageHandler(
         Conversation conversation,
         Guid id,
         Guid? parentId,
-        Drawing? drawing,
+        (Drawing? Drawing, ModelInfo? Model) chosen,
         int tokens,
-        ModelInfo? model,
         CancellationToken cancellationToken)
     {
+        var (drawing, model) = chosen;
         var question = Message.OfPerson(id, conversation, parentId, request.Text, tokens, time.GetUtcNow(), drawing);
         if (drawing is not null)
         {
