@@ -34,6 +34,24 @@ internal sealed record Stored(IReadOnlyList<StoredMessage> Messages, IReadOnlyLi
         return new Stored(messages, jobs, html);
     }
 
+    /// <summary>What there is of the answers to a message, for whoever looks for what keeps them.</summary>
+    public static async Task<string> OfMessageAsync(Database database, Guid messageId)
+    {
+        await using var connection = await database.OpenAsync();
+        await using var command = new NpgsqlCommand(
+            """
+            SELECT concat_ws('; ', 'stored: ' || a.status, 'job: ' || (to_jsonb(j) - '{text,reasoning,roles,contents,prefix}'::text[])::text,
+                (SELECT 'events: ' || string_agg((to_jsonb(e) - 'payload')::text, ', ')
+                 FROM (SELECT * FROM chat.outbox UNION ALL SELECT * FROM generation.outbox) e WHERE e.payload LIKE '%' || a.id || '%'))
+            FROM chat.messages a LEFT JOIN generation.jobs j ON j.answer_id = a.id WHERE a.parent_id = $1
+            """,
+            connection)
+        {
+            Parameters = { new() { Value = messageId } },
+        };
+        return await command.ExecuteScalarAsync() as string ?? "nothing is stored";
+    }
+
     /// <summary>What a page shows of each of its answers.</summary>
     public static IEnumerable<KeyValuePair<Guid, string>> AnswersOf(IHtmlDocument page) =>
         page.QuerySelectorAll("article[data-role=assistant]").Select(article => KeyValuePair.Create(

@@ -24,7 +24,9 @@ internal sealed class Tab(World world, History history, ChatBrowser browser, Gui
             if (Stopwatch.GetElapsedTime(started) > Limit)
             {
                 var status = _page.AnswerOf(number)?.Status ?? "not shown";
-                history.Wrong.Add($"Prompt {sent.Prompt}: no end of its answer was seen in {Limit.TotalSeconds} s; at {_page.Position}, {status}");
+                var stored = await Stored.OfMessageAsync(world.Database, sent.Id);
+                history.Wrong.Add(
+                    $"Prompt {sent.Prompt}: no end of its answer was seen in {Limit.TotalSeconds} s; at {_page.Position}, {status}; {stored}");
                 return;
             }
 

@@ -117,6 +117,36 @@ public sealed class OutboxTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task What_fails_is_tried_again_in_seconds_then_ever_more_seldom_and_given_up_after_a_day()
+    {
+        var database = await postgres.CreateEmptyDatabaseAsync();
+        await using (var app = await StartAsync(database, _ => { }))
+            await app.ExecuteAsync(Due("generate_series(2, 10)"));
+
+        await using var again = await StartAsync(database, services => services.AddIntegrationEventHandler<Happened, Failing>());
+        await again.UntilAsync("""
+            SELECT count(*) FROM messaging.outbox WHERE last_error IS NOT NULL AND attempts BETWEEN 3 AND 10 AND dead_lettered_at IS NULL
+                AND next_attempt_at - created_at BETWEEN interval '1 second' * power(3, attempts) AND interval '2 seconds' * power(3, attempts)
+            """, 8);
+        await again.UntilAsync("SELECT count(*) FROM messaging.outbox WHERE dead_lettered_at IS NOT NULL AND attempts = 11", 1);
+    }
+
+    [Fact]
+    public async Task What_was_taken_by_a_process_that_died_is_tried_again_by_another_half_a_minute_later()
+    {
+        var database = await postgres.CreateEmptyDatabaseAsync();
+        await using (var app = await StartAsync(database, _ => { }))
+            await app.ExecuteAsync(Due("generate_series(0, 0)"));
+
+        // It has taken the event as long as its handler waits.
+        await using var taker = await StartAsync(database, services => services.AddIntegrationEventHandler<Happened, Waiting>());
+        await taker.UntilAsync("""
+            SELECT count(*) FROM messaging.outbox WHERE attempts = 1
+                AND next_attempt_at - created_at BETWEEN interval '30 seconds' AND interval '50 seconds'
+            """, 1);
+    }
+
+    [Fact]
     public async Task A_handler_that_waits_keeps_the_event_from_no_other()
     {
         await using var app = await StartAsync(services => services
@@ -168,6 +198,12 @@ public sealed class OutboxTests(PostgresServer postgres)
         await again.UntilAsync("SELECT count(*) FROM messaging.outbox WHERE next_attempt_at < now() - interval '7 days'", 0);
         await again.UntilAsync("SELECT count(*) FROM messaging.outbox WHERE attempts = 0", 1);
     }
+
+    // Events whose time has come, one for each number of deliveries that failed.
+    private static string Due(string attempts) => $$"""
+        INSERT INTO messaging.outbox (id, name, payload, attempts, next_attempt_at)
+        SELECT gen_random_uuid(), 'test.happened.v1', '{"What":"something"}', n, now() FROM {{attempts}} n
+        """;
 
     private async Task<App> StartAsync(Action<IServiceCollection> handlers) => await StartAsync(await postgres.CreateEmptyDatabaseAsync(), handlers);
 

@@ -21,10 +21,16 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     private const int Deliverers = 4;
     private const int BatchSize = 50;
     private const int SweepSize = 500;
-    private const int MaxAttempts = 10;
+    private const int MaxAttempts = 11;
     private const int MaxErrorLength = 256;
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Retention = TimeSpan.FromDays(7);
+
+    // Somebody may be waiting for what a moment's fault held up, so the first pauses are seconds; the last attempt is made after a day.
+    private const string Pause = "interval '1 second' * power(3, attempts)";
+
+    // How long an event is left to whoever took it, who may have died with it.
+    private const string Claim = $"greatest(interval '30 seconds', {Pause})";
 
     private readonly OutboxQueue<TContext> _queue;
     private readonly IServiceScopeFactory _scopes;
@@ -102,10 +108,10 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
         {
             var context = scope.ServiceProvider.GetRequiredService<TContext>();
 #pragma warning disable EF1002 // The table's name comes from the model, not from input.
-            // The claim is a lease of a minute, doubled with every attempt, on database time: no lock is held while handlers run. An event
-            // that nobody here handles is left to others: a process of a newer version may have raised it, and handles it.
+            // The claim is a lease, on database time: no lock is held while handlers run. An event that nobody here handles is left to
+            // others: a process of a newer version may have raised it, and handles it.
             batch = await context.Database.SqlQueryRaw<Due>($$"""
-                UPDATE {{_outbox}} SET attempts = attempts + 1, next_attempt_at = now() + interval '1 minute' * power(2, attempts)
+                UPDATE {{_outbox}} SET attempts = attempts + 1, next_attempt_at = now() + {{Claim}}
                 WHERE id IN (
                     SELECT id FROM {{_outbox}} WHERE dead_lettered_at IS NULL AND next_attempt_at <= now() AND name = ANY ({0})
                     ORDER BY next_attempt_at LIMIT {{BatchSize}} FOR UPDATE SKIP LOCKED)
@@ -114,8 +120,10 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
 #pragma warning restore EF1002
         }
 
-        foreach (var due in batch)
-            await DeliverAsync(due.Id, due.Name, due.Payload, due.Attempts, stoppingToken);
+        // Not one after the other: those behind a slow one would outlive their claim.
+        var options = new ParallelOptions { MaxDegreeOfParallelism = Deliverers, CancellationToken = stoppingToken };
+        await Parallel.ForEachAsync(
+            batch, options, async (due, cancel) => await DeliverAsync(due.Id, due.Name, due.Payload, due.Attempts, cancel));
         return batch.Count;
     }
 
@@ -171,7 +179,10 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
         }
 
         await ExecuteAsync(
-            $"UPDATE {_outbox} SET last_error = {{1}}, dead_lettered_at = CASE WHEN {{2}} THEN now() END WHERE id = {{0}}",
+            $$"""
+            UPDATE {{_outbox}} SET last_error = {1}, dead_lettered_at = CASE WHEN {2} THEN now() END, next_attempt_at = now() + {{Pause}}
+            WHERE id = {0}
+            """,
             [id, failures.Length <= MaxErrorLength ? failures : failures[..MaxErrorLength], dead],
             stoppingToken);
     }
