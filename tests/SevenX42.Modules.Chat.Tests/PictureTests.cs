@@ -23,7 +23,7 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         ("seed", "-1", "A seed is a whole number that is not negative."),
         ("steps", "1000", "This model takes 1 to 50 steps."),
         ("negative", "people", "This model can't be told what to leave out."),
-        ("negative", "\0", "What to leave out holds control characters, which can't be stored."),
+        ("negative", "\u0001", "What to leave out holds control characters, which can't be stored."),
         ("imageModel", "nowhere/model", "The model nowhere/model is not available now. Choose another one."),
     ];
 
