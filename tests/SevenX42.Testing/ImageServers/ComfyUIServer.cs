@@ -8,12 +8,12 @@ namespace SevenX42.Testing.ImageServers;
 
 /// <summary>
 /// Speaks the API of ComfyUI as its source does (server.py, execution.py): a queue, of which one prompt is worked on at a time; a WebSocket
-/// that tells the client whose prompt it is of progress and previews; a history. Makes a step whenever the test lets it.
+/// that tells the client whose prompt it is of progress and previews; a history. Makes a step whenever the test lets it, or at a pace.
 /// </summary>
 public sealed class ComfyUIServer : ImageServerHost
 {
     private readonly SemaphoreSlim _allowed = new(0);
-    private readonly SemaphoreSlim _worker = new(1, 1);
+    private readonly SemaphoreSlim _worker;
     private readonly Lock _lock = new();
     private readonly List<(int Number, string Id, JsonElement Graph)> _pending = [];
     private readonly ConcurrentDictionary<string, object> _history = new();
@@ -21,6 +21,11 @@ public sealed class ComfyUIServer : ImageServerHost
     private (int Number, string Id, JsonElement Graph)? _running;
     private volatile bool _interrupted;
     private int _number;
+
+    private ComfyUIServer(int atOnce) => _worker = new SemaphoreSlim(atOnce);
+
+    /// <summary>Time between its steps, which nobody has to allow then.</summary>
+    public TimeSpan? Pace { get; init; }
 
     /// <summary>Whether it takes the id it is given and interrupts by id, as versions from the end of 2025 do.</summary>
     public bool KnowsIds { get; set; } = true;
@@ -38,9 +43,13 @@ public sealed class ComfyUIServer : ImageServerHost
     public bool IsInterrupted => _interrupted;
 
     /// <summary>Starts it on a free port of this machine.</summary>
-    public static async Task<ComfyUIServer> StartAsync()
+    public static Task<ComfyUIServer> StartAsync() => StartAsync(new ComfyUIServer(atOnce: 1));
+
+    /// <summary>Starts what stands for as many servers as draw at the same time, each at a pace. Interrupts none.</summary>
+    public static Task<ComfyUIServer> StartAsync(int servers, TimeSpan pace) => StartAsync(new ComfyUIServer(servers) { Pace = pace });
+
+    private static async Task<ComfyUIServer> StartAsync(ComfyUIServer server)
     {
-        var server = new ComfyUIServer();
         await server.ListenAsync();
         return server;
     }
@@ -119,16 +128,17 @@ public sealed class ComfyUIServer : ImageServerHost
 
         try
         {
+            JsonElement graph;
             lock (_lock)
             {
                 var at = _pending.FindIndex(p => p.Id == id);
                 if (at < 0)
                     return;
-                (_running, _interrupted) = (_pending[at], false);
+                (_running, _interrupted, graph) = (_pending[at], false, _pending[at].Graph);
                 _pending.RemoveAt(at);
             }
 
-            await DrawAsync(id, client, _running.Value.Graph);
+            await DrawAsync(id, client, graph);
         }
         catch (Exception e) when (e is OperationCanceledException or WebSocketException or ObjectDisposedException)
         {
@@ -151,7 +161,10 @@ public sealed class ComfyUIServer : ImageServerHost
         await SendAsync(client, "executing", new { node = sampler.Name, display_node = sampler.Name, prompt_id = id });
         for (var step = 1; step <= steps; step++)
         {
-            await _allowed.WaitAsync(Stopping);
+            if (Pace is { } pace)
+                await Task.Delay(pace, TimeProvider.System, Stopping);
+            else
+                await _allowed.WaitAsync(Stopping);
             if (_interrupted)
             {
                 await SendAsync(client, "execution_interrupted", new { prompt_id = id, node_id = sampler.Name, node_type = "KSampler", executed = Array.Empty<string>() });
