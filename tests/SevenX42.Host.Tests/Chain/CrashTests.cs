@@ -87,6 +87,42 @@ public sealed class CrashTests(PostgresServer postgres, ITestOutputHelper output
         Assert.Equal(Text, await browser.TextAsync($"/conversations/{conversation:D}/messages/{id}/raw"));
     }
 
+    [Fact]
+    public async Task Pictures_are_drawn_to_their_end_after_the_process_was_killed_and_none_of_them_twice()
+    {
+        var data = Directory.CreateTempSubdirectory("7x42-crash-");
+        var settings = await ConfigureAsync("the-only-one", TimeSpan.FromSeconds(60), continues: true);
+        settings["DataDirectory"] = data.FullName;
+        settings["Generation:DemoStepsPerSecond"] = "20";
+        await using var first = await HostProcess.StartAsync(settings);
+        using var browser = new ChatBrowser(first.Address);
+        var conversation = ChatBrowser.NewId();
+        (await browser.PostAsync(
+            "/conversations", ("messageId", conversation.ToString()), ("text", "a boat"), ("draw", "true"), ("count", "2"), ("steps", "30"), ("seed", "7")))
+            .Dispose();
+
+        // One is stored, and the other begun.
+        await Eventually.TrueAsync(async () => (await browser.PageAsync($"/c/{conversation}")).QuerySelector("progress[value]") is { } bar
+            && int.Parse(bar.GetAttribute("value")!, CultureInfo.InvariantCulture) is > 35 and < 60);
+        await first.KillAsync();
+        await using (var second = await HostProcess.StartAsync(settings))
+        {
+            var bar = (await browser.PageAsync($"/c/{conversation}")).QuerySelector("progress[value]");
+            Assert.InRange(int.Parse(bar!.GetAttribute("value")!, CultureInfo.InvariantCulture), 30, 60);
+            var answer = (await browser.FinishedAsync(conversation)).QuerySelector("article:last-of-type")!;
+
+            Assert.Equal("completed", answer.GetAttribute("data-status"));
+            Assert.Equal(2, answer.QuerySelectorAll("img").Select(i => i.GetAttribute("src")).Distinct().Count());
+            Assert.Contains("seed 7", answer.TextContent, StringComparison.OrdinalIgnoreCase);
+        }
+
+        // The one that was there was not drawn once more.
+        await using var database = Npgsql.NpgsqlDataSource.Create(settings["ConnectionStrings:Postgres"]!);
+        await using var stored = database.CreateCommand("SELECT string_agg(seed::text, ', ' ORDER BY id) FROM media.assets");
+        Assert.Equal("7, 8", await stored.ExecuteScalarAsync(TestContext.Current.CancellationToken));
+        data.Delete(recursive: true);
+    }
+
     private async Task<Dictionary<string, string?>> ConfigureAsync(string workerId, TimeSpan lease, bool continues) => new()
     {
         ["Urls"] = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{HostProcess.FreePort()}"),
