@@ -37,14 +37,15 @@ public sealed class DeletionTests(PostgresServer postgres)
     {
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
-        using var request = new HttpRequestMessage(HttpMethod.Post, (await client.UploadAsync(Uploads.NewText())).Headers.Location + "/delete");
+        var path = (await client.UploadAsync(Uploads.NewText())).Headers.Location!.OriginalString;
+        using var request = new HttpRequestMessage(HttpMethod.Post, path + "/delete");
         request.Headers.Accept.ParseAdd("text/html");
         using var handler = new HttpClientHandler { AllowAutoRedirect = false };
         using var browser = new HttpClient(handler) { BaseAddress = client.BaseAddress };
         browser.DefaultRequestHeaders.Add("X-Test-User", Ann.ToString());
         using var response = await browser.SendAsync(request, Cancellation);
         Assert.Equal(HttpStatusCode.SeeOther, response.StatusCode);
-        Assert.Equal("/", response.Headers.Location?.OriginalString);
+        Assert.Equal("/images?deleted=" + path.Split('/')[^1], response.Headers.Location?.OriginalString);
         await host.PurgeAsync();
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
     }

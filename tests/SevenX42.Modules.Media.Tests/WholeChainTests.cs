@@ -73,8 +73,15 @@ public sealed class WholeChainTests(PostgresServer postgres)
         Assert.Equal("too_large", await UploadAssetTests.RefusedAsync(client.UploadAsync(Uploads.NewText(2_000_000))));
     }
 
-    private async Task<AppHost> StartAsync() => await AppHost.StartAsync(
-        await postgres.CreateDatabaseAsync(),
+    private async Task<AppHost> StartAsync() => await StartAsync(await postgres.CreateDatabaseAsync());
+
+    private static HttpClient SignedIn(AppHost host, AntiforgeryTokenSet tokens) => SignedIn(host, Ann, tokens);
+
+    private static AntiforgeryTokenSet Tokens(AppHost host) => Tokens(host, Ann);
+
+    /// <summary>The real Host, in which a header says who is signed in.</summary>
+    internal static Task<AppHost> StartAsync(string database) => AppHost.StartAsync(
+        database,
         [new("Media:MaxAssetBytes", "1000000")],
         services =>
         {
@@ -86,15 +93,16 @@ public sealed class WholeChainTests(PostgresServer postgres)
             });
         });
 
-    private static HttpClient SignedIn(AppHost host, AntiforgeryTokenSet tokens)
+    /// <summary>A browser of somebody who is signed in, with the tokens that their pages would give it; it follows no redirects.</summary>
+    internal static HttpClient SignedIn(AppHost host, string user, AntiforgeryTokenSet tokens)
     {
-        var client = new HttpClient { BaseAddress = host.Address };
-        client.DefaultRequestHeaders.Add(HeaderAuthentication.Name, Ann);
+        var client = new HttpClient(new SocketsHttpHandler { AllowAutoRedirect = false, UseCookies = false }) { BaseAddress = host.Address };
+        client.DefaultRequestHeaders.Add(HeaderAuthentication.Name, user);
         client.DefaultRequestHeaders.Add("Cookie", $"{host.Services.GetRequiredService<IOptions<AntiforgeryOptions>>().Value.Cookie.Name}={tokens.CookieToken}");
         client.DefaultRequestHeaders.Add(tokens.HeaderName!, tokens.RequestToken);
         return client;
     }
 
-    private static AntiforgeryTokenSet Tokens(AppHost host) => host.Services.GetRequiredService<IAntiforgery>()
-        .GetTokens(new DefaultHttpContext { RequestServices = host.Services, User = HeaderAuthentication.Principal(Ann) });
+    internal static AntiforgeryTokenSet Tokens(AppHost host, string user) => host.Services.GetRequiredService<IAntiforgery>()
+        .GetTokens(new DefaultHttpContext { RequestServices = host.Services, User = HeaderAuthentication.Principal(user) });
 }

@@ -39,11 +39,14 @@ async function copy(button) {
 }
 
 function markCurrent() {
-  for (const link of $$("#conversations a")) {
+  for (const link of $$("nav a")) {
     if (link.pathname === location.pathname) link.ariaCurrent = "page";
     else link.removeAttribute("aria-current");
   }
 }
+
+// The entry of the grid that a dialog's picture belongs to.
+const seen = (dialog) => $("[data-from]", dialog)?.dataset.from;
 
 export function startShell(htmx) {
   const search = () => $("#search input");
@@ -79,6 +82,8 @@ export function startShell(htmx) {
       return edit.requestSubmit();
     }
     const typing = event.target.matches("input, textarea, select");
+    // What says itself by which key it is reached.
+    if (!typing && !event.altKey) $$("[aria-keyshortcuts]", $(":modal") ?? document).find((it) => it.ariaKeyShortcuts.toLowerCase() === keys(event))?.click();
     const act = {
       "ctrl+k": () => search() && (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
       "ctrl+shift+o": () => $("#new-chat")?.requestSubmit(),
@@ -112,8 +117,16 @@ export function startShell(htmx) {
     }
   });
   // What was begun in a dialog and left is not there when it is opened again.
-  on("close", ({ target }) => target.id === "sheet" && target.replaceChildren(), true);
+  on("close", ({ target }) => {
+    if (target.id !== "sheet") return;
+    // Whoever went through pictures goes on at the one they saw last, or after its place when it is gone.
+    const from = seen(target);
+    if (from) $(`#${from}:not([hidden]) a, #${from} ~ :not([hidden]) a`)?.focus();
+    target.replaceChildren();
+  }, true);
 
+  // One could see it through a picture.
+  on("load", ({ target }) => target.matches?.("[alt=''] + img") && (target.previousElementSibling.hidden = true), true);
   on("animationend", (event) => event.animationName === "toast" && event.target.remove());
 
   on("htmx:config:request", ({ detail: { ctx } }) => {
@@ -139,7 +152,8 @@ export function startShell(htmx) {
     if (location.pathname === "/search" && history.path.startsWith("/search")) history.type = "replace";
   });
   on("htmx:after:request", ({ detail: { ctx } }) => {
-    if (ctx.response.status < 400) (ctx.request.submitter ?? ctx.sourceElement).closest("dialog")?.close();
+    const dialog = (ctx.request.submitter ?? ctx.sourceElement).closest("dialog");
+    if (ctx.response.status < 400 && dialog !== ctx.target) dialog?.close();
   });
   on("htmx:error", ({ detail: { ctx } }) => {
     if (ctx && ctx.text == null && !ctx.sourceElement.matches("#composer, [hx-trigger*=refresh]")) toast("offline");
@@ -162,7 +176,12 @@ export function startShell(htmx) {
     }
     // Where a link leads to a message, as :target does without scripts.
     if (ctx.request.anchor) document.getElementById(ctx.request.anchor)?.setAttribute("data-target", "");
-    if (ctx.target?.id === "sheet") ctx.target.showModal();
+    if (ctx.target?.id === "sheet") {
+      ctx.target.showModal();
+      // Stepping from picture to picture, one comes to those that the grid has not loaded yet.
+      const from = seen(ctx.target);
+      if (from && !document.getElementById(from)) htmx.trigger("#more", "refresh");
+    }
     if (ctx.target?.id === "toasts") closeSidebar();
     // What has come in place of the button that asked for it.
     if (ctx.sourceElement.matches("article")) $("textarea:focus", ctx.sourceElement)?.setSelectionRange(1e9, 1e9);

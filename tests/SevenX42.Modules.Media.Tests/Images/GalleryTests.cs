@@ -104,7 +104,7 @@ public sealed class GalleryTests(PostgresServer postgres)
         });
     }
 
-    private static async Task<ImagePage> ListAsync(MediaHost host, Guid owner, string query, Guid? after = null)
+    private static async Task<GalleryVm> ListAsync(MediaHost host, Guid owner, string query, Guid? after = null)
     {
         await using var scope = host.Services.CreateAsyncScope();
         return (await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListImages(owner, query, after), Cancellation)).Value;
@@ -125,7 +125,14 @@ public sealed class GalleryTests(PostgresServer postgres)
         return context.SaveChangesAsync(Cancellation);
     });
 
-    private static Asset Row(Guid owner, int second, AssetKind kind = AssetKind.Image, DateTimeOffset? deletedAt = null)
+    /// <summary>A picture as it is stored, without a content.</summary>
+    /// <param name="owner">Whose.</param>
+    /// <param name="second">When: greater is newer.</param>
+    /// <param name="kind">What it is.</param>
+    /// <param name="deletedAt">When it was deleted.</param>
+    /// <param name="prompt">What it was asked for with.</param>
+    internal static Asset Row(
+        Guid owner, int second, AssetKind kind = AssetKind.Image, DateTimeOffset? deletedAt = null, string? prompt = null)
     {
         var at = DateTimeOffset.UnixEpoch.AddYears(56).AddSeconds(second);
         return new Asset
@@ -140,6 +147,7 @@ public sealed class GalleryTests(PostgresServer postgres)
             Width = 1,
             Height = 1,
             Preview = [1],
+            Prompt = prompt,
             CreatedAt = at,
             DeletedAt = deletedAt,
         };

@@ -11,6 +11,7 @@ using SevenX42.Contracts.Media;
 using SevenX42.Messaging;
 using SevenX42.Modules.Media.Domain;
 using SevenX42.Modules.Media.Features.Assets;
+using SevenX42.Modules.Media.Features.Images;
 using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Modules.Media.Infrastructure.Blobs;
 using SevenX42.Modules.Media.Infrastructure.Images;
@@ -69,6 +70,9 @@ public sealed class MediaModule : IModule
         assets.MapDelete("/{assetId:guid}", DeleteAssetEndpoint.Delete);
         assets.MapPost("/{assetId:guid}/delete", DeleteAssetEndpoint.Delete);
         assets.MapPost("/{assetId:guid}/restore", RestoreAssetEndpoint.Post);
+        routes.MapGet("/images", ListImagesEndpoint.Page).RequireAuthorization(AccessPolicies.Visitors);
+        routes.MapGet("/images/grid", ListImagesEndpoint.Grid).RequireAuthorization(AccessPolicies.Visitors);
+        routes.MapGet("/images/{assetId:guid}", ReadImageEndpoint.Get).RequireAuthorization();
     }
 
     private sealed record UploadLimit(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;

@@ -6,6 +6,7 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SevenX42.Http;
 using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Features.Images;
 using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Modules.Media.Infrastructure.Blobs;
 
@@ -38,21 +39,31 @@ internal sealed class DeleteAssetHandler(MediaDbContext context, TimeProvider ti
 /// <summary><c>DELETE /media/assets/{assetId}</c>, and <c>POST …/delete</c> for forms.</summary>
 internal static class DeleteAssetEndpoint
 {
+    /// <param name="assetId">The asset.</param>
+    /// <param name="q">Of a picture, the search that it was looked at in.</param>
+    /// <param name="http">The request.</param>
+    /// <param name="user">Who asks.</param>
+    /// <param name="sender">The mediator.</param>
+    /// <param name="cancellationToken">Nobody waits any more.</param>
     public static async Task<IResult> Delete(
-        Guid assetId, HttpRequest http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
+        Guid assetId, string? q, HttpRequest http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
     {
         var result = await sender.Send(new DeleteAsset(user.RequiredId, assetId), cancellationToken);
-        return Answer(result, http);
-    }
-
-    /// <summary>What is said of a deletion, done or taken back: nothing, or where a page without scripts goes on.</summary>
-    public static IResult Answer(Result result, HttpRequest http)
-    {
         if (!result.IsSuccess)
             return result.Error.ToResult();
-        if (!http.WantsPage())
-            return TypedResults.NoContent();
-        http.HttpContext.Response.Headers.Location = "/";
+        if (http.WantsFragment())
+        {
+            return Html.Fragment<DeletedImage>(
+                new Dictionary<string, object?> { ["AssetId"] = assetId, ["Query"] = q ?? "", ["IsInGrid"] = true });
+        }
+
+        return http.WantsPage() ? GoOn(http, "/images" + GalleryVm.Search(q ?? "", $"deleted={assetId}")) : TypedResults.NoContent();
+    }
+
+    /// <summary>Where a page without scripts goes on after a deletion, done or taken back.</summary>
+    public static IResult GoOn(HttpRequest http, string path)
+    {
+        http.HttpContext.Response.Headers.Location = path;
         return TypedResults.StatusCode(StatusCodes.Status303SeeOther);
     }
 }

@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Options;
 using SevenX42.Http;
+using SevenX42.Modules.Media.Features.Images;
 using SevenX42.Modules.Media.Infrastructure;
 
 namespace SevenX42.Modules.Media.Features.Assets;
@@ -40,10 +41,19 @@ internal sealed class RestoreAssetHandler(MediaDbContext context, AssetIntake in
 /// <summary><c>POST /media/assets/{assetId}/restore</c>.</summary>
 internal static class RestoreAssetEndpoint
 {
+    /// <inheritdoc cref="DeleteAssetEndpoint.Delete"/>
     public static async Task<IResult> Post(
-        Guid assetId, HttpRequest http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
+        Guid assetId, string? q, HttpRequest http, ICurrentUser user, ISender sender, CancellationToken cancellationToken)
     {
         var result = await sender.Send(new RestoreAsset(user.RequiredId, assetId), cancellationToken);
-        return DeleteAssetEndpoint.Answer(result, http);
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        var search = q ?? "";
+        if (http.WantsPage())
+            return DeleteAssetEndpoint.GoOn(http, $"/images/{assetId}{GalleryVm.Search(search)}");
+        // Back to its place in the grid.
+        return http.WantsFragment() && await sender.Send(new ReadImage(user.RequiredId, assetId, search), cancellationToken) is { IsSuccess: true } image
+            ? Html.Fragment<Thumbnail>(new Dictionary<string, object?> { ["Image"] = image.Value.Image, ["Query"] = search, ["IsBack"] = true })
+            : TypedResults.NoContent();
     }
 }

@@ -1,6 +1,9 @@
 using MediatR;
+using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Features;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Contracts.Media;
+using SevenX42.Http;
 using SevenX42.Modules.Media.Domain;
 using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
@@ -11,39 +14,110 @@ namespace SevenX42.Modules.Media.Features.Images;
 /// <param name="OwnerId">Whose.</param>
 /// <param name="Query">Words that have to be in the prompt, or in the name of an upload; the last may be the beginning of one. Empty for all.</param>
 /// <param name="After">The last picture of the page before; <see langword="null"/> for the first page.</param>
-internal sealed record ListImages(Guid OwnerId, string Query, Guid? After) : IMediaQuery<ImagePage>;
+internal sealed record ListImages(Guid OwnerId, string Query, Guid? After) : IMediaQuery<GalleryVm>;
 
-/// <summary>A page of pictures.</summary>
-/// <param name="Images">The newest first.</param>
-/// <param name="After">Where the next page begins; <see langword="null"/> when there is none.</param>
-internal sealed record ImagePage(IReadOnlyList<ListedImage> Images, Guid? After);
-
-/// <summary>A picture in a list.</summary>
-internal sealed record ListedImage(
-    AssetInfo Asset, string FileName, string? Prompt, string? NegativePrompt, long? Seed, string? Model, Guid? ConversationId, DateTimeOffset CreatedAt);
-
-internal sealed class ListImagesHandler(MediaDbContext context) : IRequestHandler<ListImages, Result<ImagePage>>
+internal sealed class ListImagesHandler(MediaDbContext context) : IRequestHandler<ListImages, Result<GalleryVm>>
 {
     private const int PageSize = 40;
 
-    public async Task<Result<ImagePage>> Handle(ListImages request, CancellationToken cancellationToken)
+    public async Task<Result<GalleryVm>> Handle(ListImages request, CancellationToken cancellationToken)
     {
-        var words = ImageWords.Query(request.Query);
-        // Nothing but signs finds nothing, and not everything.
-        if (words.Length == 0 && !string.IsNullOrWhiteSpace(request.Query))
-            return new ImagePage([], null);
-        var images = words.Length == 0
-            ? context.Assets
-            : context.Assets.FromSql($"SELECT * FROM media.assets WHERE owner_id = {request.OwnerId} AND search @@ to_tsquery('simple', {words})");
-        images = images.Where(a => a.OwnerId == request.OwnerId && a.DeletedAt == null && a.Kind == AssetKind.Image);
+        if (FoundImages.In(context, request.OwnerId, request.Query) is not { } images)
+            return new GalleryVm(request.Query, request.After, [], null);
         if (request.After is { } after)
             images = images.Where(a => a.Id < after);
         var found = await images.AsNoTracking().Include(a => a.Variants).OrderByDescending(a => a.Id).Take(PageSize + 1).ToListAsync(cancellationToken);
-        return new ImagePage(
-            [
-                .. found.Take(PageSize).Select(a => new ListedImage(
-                    AssetUrls.Describe(a), a.FileName, a.Prompt, a.NegativePrompt, a.Seed, a.Model, a.ConversationId, a.CreatedAt)),
-            ],
-            found.Count > PageSize ? found[PageSize - 1].Id : null);
+        return new GalleryVm(
+            request.Query, request.After, [.. found.Take(PageSize).Select(ImageVm.Of)], found.Count > PageSize ? found[PageSize - 1].Id : null);
+    }
+}
+
+/// <summary><c>GET /images</c>, the page, and <c>GET /images/grid</c>, a part of its pictures for a page that is there.</summary>
+internal static class ListImagesEndpoint
+{
+    private const int LongestQuery = 200;
+
+    /// <param name="q">Words to be found.</param>
+    /// <param name="after">The last picture of the part before.</param>
+    /// <param name="deleted">A picture that was deleted just now, by a browser without scripts: the way back is shown.</param>
+    /// <param name="user">Who asks; whoever is nobody yet has no pictures.</param>
+    /// <param name="sender">The mediator.</param>
+    /// <param name="http">The request.</param>
+    public static async Task<IResult> Page(string? q, Guid? after, Guid? deleted, ICurrentUser user, ISender sender, HttpContext http)
+    {
+        var result = await ListAsync(q, after, user, sender, http);
+        return result.IsSuccess
+            ? Html.Page<Gallery>("Images", new Dictionary<string, object?> { ["Model"] = result.Value, ["Deleted"] = deleted })
+            : result.Error.ToResult();
+    }
+
+    /// <inheritdoc cref="Page"/>
+    public static async Task<IResult> Grid(string? q, Guid? after, ICurrentUser user, ISender sender, HttpContext http)
+    {
+        var result = await ListAsync(q, after, user, sender, http);
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
+        return after is null ? Html.Fragment<ImageGrid>(parameters) : Html.Fragment<ImageCells>(parameters);
+    }
+
+    private static async Task<Result<GalleryVm>> ListAsync(string? q, Guid? after, ICurrentUser user, ISender sender, HttpContext http)
+    {
+        var query = q is null ? "" : q.Length > LongestQuery ? q[..LongestQuery] : q;
+        // The query stands beside private prompts: compressed, its length would tell how much of one is in the other.
+        if (query.Length > 0)
+            http.Features.Get<IHttpsCompressionFeature>()?.Mode = HttpsCompressionMode.DoNotCompress;
+        return user.Id is { } owner ? await sender.Send(new ListImages(owner, query, after)) : new GalleryVm(query, after, [], null);
+    }
+}
+
+/// <summary>A part of the pictures that were found.</summary>
+/// <param name="Query">What was searched for; empty for nothing.</param>
+/// <param name="Before">The last picture of the part before; <see langword="null"/> when this is the first.</param>
+/// <param name="Images">The newest first.</param>
+/// <param name="After">Where the next part begins; <see langword="null"/> when there is none.</param>
+public sealed record GalleryVm(string Query, Guid? Before, IReadOnlyList<ImageVm> Images, Guid? After)
+{
+    /// <summary>Whether it is a search; one for spaces is none.</summary>
+    public bool IsSearch => !string.IsNullOrWhiteSpace(Query);
+
+    /// <summary>The part of a query string that keeps the search, and <paramref name="more"/> after it; empty when there is nothing to keep.</summary>
+    public static string Search(string query, string more = "")
+    {
+        var parts = new[] { string.IsNullOrWhiteSpace(query) ? "" : $"q={Uri.EscapeDataString(query)}", more }.Where(p => p.Length > 0);
+        return string.Join('&', parts) is { Length: > 0 } search ? "?" + search : "";
+    }
+}
+
+/// <summary>A picture and where it comes from.</summary>
+/// <param name="Asset">The picture.</param>
+/// <param name="FileName">What it is saved as.</param>
+/// <param name="Prompt">What a model was asked for; <see langword="null"/> of an upload.</param>
+/// <param name="NegativePrompt">What it was asked to leave out.</param>
+/// <param name="Seed">The seed it began with.</param>
+/// <param name="Model">The model's id.</param>
+/// <param name="ConversationId">The conversation it was made in.</param>
+/// <param name="CreatedAt">When it was stored.</param>
+public sealed record ImageVm(
+    AssetInfo Asset, string FileName, string? Prompt, string? NegativePrompt, long? Seed, string? Model, Guid? ConversationId, DateTimeOffset CreatedAt)
+{
+    // Read out for each picture; the whole prompt is said where it is looked at.
+    private const int LongestAlt = 200;
+    private const int LongestTitle = 60;
+
+    /// <summary>The picture in a few words, for those who don't see it.</summary>
+    public string Alt => Beginning(LongestAlt);
+
+    /// <summary>The picture in fewer words.</summary>
+    public string Title => Beginning(LongestTitle);
+
+    internal static ImageVm Of(Asset asset) => new(
+        AssetUrls.Describe(asset), asset.FileName, asset.Prompt, asset.NegativePrompt, asset.Seed, asset.Model, asset.ConversationId, asset.CreatedAt);
+
+    // Not half a character at the end.
+    private string Beginning(int longest)
+    {
+        var text = string.IsNullOrWhiteSpace(Prompt) ? FileName : Prompt;
+        return text.Length <= longest ? text : $"{text.AsSpan(0, char.IsHighSurrogate(text[longest - 1]) ? longest - 1 : longest)}…";
     }
 }
