@@ -235,6 +235,40 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Theory]
+    [InlineData("lmstudio", "/api/v0/models", """{"data":[{"id":"scripted","type":"vlm"}]}""", true)]
+    [InlineData("lmstudio", "/api/v0/models", """{"data":[{"id":"scripted","type":"llm"}]}""", false)]
+    [InlineData("lmstudio", "/api/v0/models", """{"data":[{"id":"scripted"}]}""", null)]
+    [InlineData("ollama", "/api/show", """{"capabilities":["completion","vision"]}""", true)]
+    [InlineData("ollama", "/api/show", """{"capabilities":["completion","tools"]}""", false)]
+    [InlineData("ollama", "/api/show", """{"details":{}}""", null)]
+    [InlineData("llamacpp", "/v1/models", """{"models":[{"model":"scripted","capabilities":["completion","multimodal"]}],"data":[{"id":"scripted"}]}""", true)]
+    [InlineData("llamacpp", "/v1/models", """{"models":[{"model":"scripted","capabilities":["completion"]}],"data":[{"id":"scripted"}]}""", false)]
+    [InlineData("vllm", "/v1/models", """{"data":[{"id":"scripted"}]}""", null)]
+    public async Task Local_servers_tell_which_of_their_models_see(string name, string route, string body, bool? sees)
+    {
+        _server.Routes[route] = Script.Respond(200, body);
+        await using var host = await DiscoverAsync($"{name}={_server.BaseUrl}");
+        Assert.Equal([sees, false], (await host.Api.GetModelsAsync(Cancelled)).Select(m => m.Sees));
+        if (name == "ollama")
+            Assert.Equal("""{"model":"scripted"}""", _server.AllRequests.First(r => r.Path == route).Body);
+    }
+
+    [Fact]
+    public async Task Which_models_of_a_configured_server_see_it_says_itself_unless_the_configuration_does()
+    {
+        _server.ModelsScript = Script.Respond(200, """
+            {"data":[{"id":"a","architecture":{"input_modalities":["text","image"]}},{"id":"b","architecture":{"input_modalities":["text"]}},{"id":"c"}]}
+            """);
+        foreach (var (vision, expected) in ((string?, bool?[])[])[(null, [true, false, null]), ("true", [true, true, true]), ("false", [false, false, false])])
+        {
+            await using var host = await StartAsync(vision is null ? [] : [("Vision", vision)]);
+            IReadOnlyList<ModelInfo> models = [];
+            await Eventually.TrueAsync(async () => (models = await host.Api.GetModelsAsync(Cancelled)).Count == 4);
+            Assert.Equal(expected, models.Take(3).Select(m => m.Sees));
+        }
+    }
+
+    [Theory]
     [InlineData("text/html", "<html>my site</html>")]
     [InlineData("application/json", """{"status":"ok"}""")]
     [InlineData("application/json", """{"data":"none"}""")]

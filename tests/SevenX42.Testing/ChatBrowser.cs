@@ -95,6 +95,18 @@ public sealed class ChatBrowser : IDisposable
     public Task<HttpResponseMessage> PostAsync(string path, params (string Name, string Value)[] fields) =>
         PostAsync(path, new FormUrlEncodedContent(fields.Select(f => KeyValuePair.Create(f.Name, f.Value))));
 
+    /// <summary>Submits a form with pictures as htmx does.</summary>
+    public async Task<HttpResponseMessage> PostAsync(
+        string path, IEnumerable<(string FileName, byte[] Content)> pictures, params (string Name, string Value)[] fields)
+    {
+        using var form = new MultipartFormDataContent();
+        foreach (var (name, value) in fields)
+            form.Add(new StringContent(value), name);
+        foreach (var (fileName, content) in pictures)
+            form.Add(new ByteArrayContent(content), "pictures", fileName);
+        return await PostAsync(path, form);
+    }
+
     /// <summary>Sends a request as it is, with the browser's cookies.</summary>
     public Task<HttpResponseMessage> SendAsync(HttpRequestMessage request) => _http.SendAsync(request, Cancellation);
 

@@ -48,13 +48,17 @@ on("htmx:after:request", (event) => {
  * The form that sends messages. A draft lives in this browser until the server has acknowledged the message. Once it was tried
  * to send it, the draft keeps the message's id, so that sending it again after an outcome nobody knows makes no second message;
  * another text is another message, and so is what another tab sends. What is typed meanwhile is the beginning of the next one.
+ * Pictures stay in the chooser, from which the form sends them, until the message they go with is there.
  */
 export const composer = () => ({
   empty: true,
   busy: false,
   unsent: false,
-  // What it was tried to send, { id, text }, as long as nobody knows what became of it.
+  // What it was tried to send, { id, text, files }, as long as nobody knows what became of it.
   tried: null,
+  shots: [],
+  // Whether there were more pictures than may be sent, or others.
+  excess: false,
 
   get blocked() {
     return this.empty || this.busy;
@@ -62,6 +66,15 @@ export const composer = () => ({
 
   get label() {
     return this.busy ? "Sending…" : "Send";
+  },
+
+  get files() {
+    return this.shots.map((shot) => shot.file);
+  },
+
+  // Words are needed where there is nothing to look at.
+  get bare() {
+    return !this.shots.length;
   },
 
   init() {
@@ -94,13 +107,42 @@ export const composer = () => ({
 
   typed() {
     const area = this.$refs.text;
-    this.empty = !area.value.trim();
+    this.empty = this.bare && !area.value.trim();
     if (this.tried && this.tried.text !== area.value && this.tried.id === this.$refs.id.value) this.$refs.id.value = newId();
     this.keep();
     if (!CSS.supports("field-sizing: content")) {
       area.style.height = "auto";
       area.style.height = area.scrollHeight + "px";
     }
+  },
+
+  // What is chosen, pasted or dropped joins what is there. Words on the clipboard are meant as words, whatever they look like besides.
+  attach(event) {
+    const { target, clipboardData, dataTransfer } = event;
+    const files = target.files ?? (clipboardData ?? dataTransfer).files;
+    if (!files.length || clipboardData?.getData("text")) return;
+    event.preventDefault();
+    this.hold([...this.files, ...files]);
+  },
+
+  detach({ currentTarget }) {
+    this.hold(this.shots.filter((shot) => shot.url !== currentTarget.value).map((shot) => shot.file));
+    this.$refs.text.focus();
+  },
+
+  // With other pictures it is another message.
+  hold(files) {
+    if (this.tried) this.$refs.id.value = newId();
+    const { pictures } = this.$refs;
+    const { most, bytes } = pictures.dataset;
+    const fit = files.filter((file) => pictures.accept.includes(file.type) && file.size <= bytes).slice(0, most);
+    const chosen = new DataTransfer();
+    for (const file of fit) chosen.items.add(file);
+    pictures.files = chosen.files;
+    for (const { url } of this.shots) URL.revokeObjectURL(url);
+    this.shots = fit.map((file) => ({ file, url: URL.createObjectURL(file), label: "Remove " + file.name }));
+    this.excess = fit.length < files.length;
+    this.typed();
   },
 
   keep() {
@@ -131,7 +173,7 @@ export const composer = () => ({
       return;
     }
     this.busy = true;
-    this.tried = { id: this.$refs.id.value, text: this.$refs.text.value };
+    this.tried = { id: this.$refs.id.value, text: this.$refs.text.value, files: this.files };
     this.keep();
   },
 
@@ -155,12 +197,13 @@ export const composer = () => ({
   },
 
   sent() {
-    const { text } = this.tried ?? {};
+    const { text, files } = this.tried ?? {};
     if (text == null) return;
     this.unsent = false;
     this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
+    this.hold(this.files.filter((file) => !files?.includes(file)));
     this.fill(after(text, this.$refs.text.value));
     this.$refs.text.focus();
   },

@@ -38,6 +38,9 @@ public sealed class RecordedRequest
     public IReadOnlyList<(string Role, string Content)> Messages =>
         [.. Json.GetProperty("messages").EnumerateArray().Select(m => (m.GetProperty("role").GetString() ?? "", TextOf(m.GetProperty("content"))))];
 
+    /// <summary>The <c>data:</c> URLs of the pictures that each message shows.</summary>
+    public IReadOnlyList<IReadOnlyList<string>> Pictures => [.. Json.GetProperty("messages").EnumerateArray().Select(m => PicturesOf(m.GetProperty("content")))];
+
     /// <summary>Completes with the <see cref="Stopwatch"/> timestamp of the moment when the client hung up before the end.</summary>
     public Task<long> ClientHungUp => _hungUp.Task;
 
@@ -58,10 +61,17 @@ public sealed class RecordedRequest
 
     internal void Over() => _over.TrySetResult();
 
+    private static List<string> PicturesOf(JsonElement content) => content.ValueKind != JsonValueKind.Array ? [] :
+    [
+        .. content.EnumerateArray()
+            .Where(p => p.GetProperty("type").GetString() == "image_url")
+            .Select(p => p.GetProperty("image_url").GetProperty("url").GetString() ?? ""),
+    ];
+
     private static string TextOf(JsonElement content) => content.ValueKind switch
     {
         JsonValueKind.String => content.GetString() ?? "",
-        JsonValueKind.Array => string.Concat(content.EnumerateArray().Select(p => p.GetProperty("text").GetString())),
+        JsonValueKind.Array => string.Concat(content.EnumerateArray().Select(p => p.TryGetProperty("text", out var text) ? text.GetString() : "")),
         _ => "",
     };
 }

@@ -1,11 +1,13 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
+using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
+using SevenX42.Contracts.Media;
 using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Features.Conversations;
@@ -38,6 +40,7 @@ public sealed class ChatModule : IModule
         services.AddScoped<MessageIds>();
         services.AddScoped<AnswerRequests>();
         services.AddScoped<Drawings>();
+        services.AddScoped<SentPictures>();
         services.AddSingleton<IChannelKind, ConversationChannel>();
         services.AddSingleton<IChannelKind, UserChannel>();
         services.AddSingleton(new SidebarContent(typeof(Sidebar)));
@@ -52,12 +55,17 @@ public sealed class ChatModule : IModule
     /// <inheritdoc/>
     public void Map(IEndpointRouteBuilder routes)
     {
+        using var scope = routes.ServiceProvider.CreateScope();
+        var withPictures = new PictureForm(SentPictures.LargestForm(scope.ServiceProvider.GetRequiredService<IMediaApi>().MaxBytes));
         routes.MapGet("/", ReadConversationEndpoint.New).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/c/{conversationId:guid}", ReadConversationEndpoint.Get).RequireAuthorization();
         routes.MapGet("/composer/picture", ReadDrawingOptionsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/search", SearchConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/conversations", ListConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
-        routes.MapPost("/conversations", SendMessageEndpoint.Begin).WithMetadata(new AllowGuestCreation()).RequireAuthorization();
+        routes.MapPost("/conversations", SendMessageEndpoint.Begin)
+            .WithMetadata(new AllowGuestCreation(), withPictures)
+            .WithFormOptions(multipartBodyLengthLimit: withPictures.MaxRequestBodySize)
+            .RequireAuthorization();
 
         var conversation = routes.MapGroup("/conversations/{conversationId:guid}").RequireAuthorization();
         conversation.MapGet("/transcript", ReadTranscriptEndpoint.Get);
@@ -67,7 +75,9 @@ public sealed class ChatModule : IModule
         conversation.MapGet("/messages/{messageId:guid}/raw", ReadMarkdownEndpoint.Get);
         conversation.MapGet("/messages/{messageId:guid}/edit", ReadMessageEndpoint.Edit);
         conversation.MapGet("/settings", ReadSettingsEndpoint.Get);
-        conversation.MapPost("/messages", SendMessageEndpoint.Post);
+        conversation.MapPost("/messages", SendMessageEndpoint.Post)
+            .WithMetadata(withPictures)
+            .WithFormOptions(multipartBodyLengthLimit: withPictures.MaxRequestBodySize);
         conversation.MapPost("/messages/{messageId:guid}/edit", EditMessageEndpoint.Post);
         conversation.MapPost("/answers/{answerId:guid}/regenerate", RegenerateAnswerEndpoint.Post);
         conversation.MapPost("/answers/{answerId:guid}/stop", StopAnswerEndpoint.Post);
@@ -80,4 +90,6 @@ public sealed class ChatModule : IModule
         conversation.MapPost("/delete", DeleteConversationEndpoint.Post);
         conversation.MapPost("/restore", RestoreConversationEndpoint.Post);
     }
+
+    private sealed record PictureForm(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;
 }

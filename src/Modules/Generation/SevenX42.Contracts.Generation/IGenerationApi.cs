@@ -45,7 +45,8 @@ public interface IGenerationApi
 /// <param name="Provider">The provider's name.</param>
 /// <param name="ContextTokens">The model's context window in tokens, where known; a safe assumption otherwise.</param>
 /// <param name="IsDemo">Whether this is the built-in demo model, which is no language model and must be labelled so.</param>
-public sealed record ModelInfo(string Id, string Name, string Provider, int ContextTokens, bool IsDemo)
+/// <param name="Sees">Whether it can be shown pictures; <see langword="null"/> where nobody says.</param>
+public sealed record ModelInfo(string Id, string Name, string Provider, int ContextTokens, bool IsDemo, bool? Sees = null)
 {
     /// <summary>No model has a longer id, UTF-16 code units: so much room is kept for it wherever it is stored.</summary>
     public const int LongestId = 256;

@@ -55,6 +55,7 @@ public sealed class GenerationModule : IModule
         AddProviders(services, embedded);
         services.AddScoped<JobIntake>();
         services.AddIntegrationEventHandler<AnswerRequested, AnswerRequestedHandler>();
+        services.AddIntegrationEventHandler<AnswerToPicturesRequested, AnswerToPicturesRequestedHandler>();
         services.AddIntegrationEventHandler<ImageRequested, ImageRequestedHandler>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
         services.AddIntegrationEventHandler<ConversationDeleted, ConversationDeletedHandler>();
@@ -87,6 +88,7 @@ public sealed class GenerationModule : IModule
         services.AddSingleton<Announcements>();
         services.AddSingleton<PictureStore>();
         services.AddSingleton<PreviewStore>();
+        services.AddSingleton<ShownPictures>();
         services.AddSingleton<IChannelKind, ImageChannel>();
         services.AddSingleton<AttemptServices>();
         services.AddSingleton<LeaseKeeper>();

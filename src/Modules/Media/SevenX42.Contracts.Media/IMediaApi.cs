@@ -28,6 +28,39 @@ public interface IMediaApi
     /// <see cref="ErrorKind.Unavailable"/> when nothing can be stored now.
     /// </returns>
     Task<Result<AssetInfo>> StoreGeneratedAsync(Guid ownerId, Stream content, ImageProvenance provenance, CancellationToken cancellationToken);
+
+    /// <summary>The largest file that is taken, in bytes.</summary>
+    long MaxBytes { get; }
+
+    /// <summary>
+    /// Stores a picture that somebody sends together with something that is not stored yet, once: the same picture of the same sending,
+    /// sent again, is the one that is there. It is held back until <see cref="KeepAsync"/>: nobody sees it, it counts for no quota, and
+    /// after ten minutes it is gone by itself. The picture is made anew as any other.
+    /// </summary>
+    /// <param name="ownerId">Whose it will be.</param>
+    /// <param name="content">A PNG, JPEG, WebP, GIF or AVIF; read once, not disposed.</param>
+    /// <param name="source">Where it comes from.</param>
+    /// <param name="cancellationToken">Cancels the storing; nothing is kept then.</param>
+    /// <returns>Its id, or an error as those of <see cref="StoreGeneratedAsync"/>.</returns>
+    Task<Result<Guid>> HoldAsync(Guid ownerId, Stream content, SentImage source, CancellationToken cancellationToken);
+
+    /// <summary>Makes pictures that are held back those of their owner, all or none. Idempotent.</summary>
+    /// <param name="ownerId">Whose.</param>
+    /// <param name="assetIds">What <see cref="HoldAsync"/> has returned.</param>
+    /// <param name="conversationId">The conversation, with which they are deleted.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is kept then.</param>
+    /// <returns>
+    /// <see cref="ErrorKind.Conflict"/> when the owner has no room left or one of them is gone, <see cref="ErrorKind.NotFound"/> when the
+    /// conversation is no more.
+    /// </returns>
+    Task<Result> KeepAsync(Guid ownerId, IReadOnlyCollection<Guid> assetIds, Guid conversationId, CancellationToken cancellationToken);
+
+    /// <summary>A picture as models are shown it: a JPEG of at most 1024 × 1024 pixels, which is 1 MB at the very most.</summary>
+    /// <returns>
+    /// Its bytes; <see cref="ErrorKind.NotFound"/> when there is none, it is somebody else's, it is no picture or it was deleted, and
+    /// <see cref="ErrorKind.Unavailable"/> when it can't be read now.
+    /// </returns>
+    Task<Result<ReadOnlyMemory<byte>>> ReadForModelAsync(Guid ownerId, Guid assetId, CancellationToken cancellationToken);
 }
 
 /// <summary>A stored asset.</summary>
@@ -46,6 +79,12 @@ public sealed record AssetInfo(Guid Id, string MediaType, long Bytes, string Con
 /// <param name="SourceSet">Value of <c>srcset</c>: all sizes by their widths.</param>
 /// <param name="Placeholder">A <c>data:</c> URL of about a hundred bytes, to be shown until the picture is there.</param>
 public sealed record PictureInfo(int Width, int Height, string Source, string SourceSet, string Placeholder);
+
+/// <summary>Where a picture comes from that somebody sends.</summary>
+/// <param name="SendingId">What it is sent with: the same for whatever is the same sending, made again.</param>
+/// <param name="Index">Which of its pictures it is, from 0.</param>
+/// <param name="FileName">What the sender calls it.</param>
+public sealed record SentImage(Guid SendingId, int Index, string FileName);
 
 /// <summary>Where a picture comes from that a model made.</summary>
 /// <param name="JobId">The job that made it.</param>

@@ -49,6 +49,7 @@ public sealed class MediaModule : IModule
             : ActivatorUtilities.CreateInstance<FileBlobStore>(provider));
         services.AddScoped<UnreferencedBlobs>();
         services.AddSingleton<ImageProcessor>();
+        services.AddSingleton<ModelImages>();
         services.AddSingleton<StoringPlaces>();
         services.AddScoped<AssetIntake>();
         services.AddSingleton<BlobSweeper>();

@@ -83,13 +83,23 @@ internal sealed class Message
     /// <summary>Assets of an answer of pictures, once it has ended.</summary>
     public IReadOnlyList<Guid> Pictures { get; private set; } = [];
 
+    /// <summary>Assets that a person sent with it.</summary>
+    public IReadOnlyList<Guid> Attachments { get; private init; } = [];
+
     /// <summary>Messages before this answer that no longer fitted into the model's context.</summary>
     public int OmittedMessages { get; private set; }
 
     public DateTimeOffset CreatedAt { get; private init; }
 
     public static Message OfPerson(
-        Guid id, Conversation conversation, Guid? parentId, string text, int tokens, DateTimeOffset now, Drawing? drawing = null) => new()
+        Guid id,
+        Conversation conversation,
+        Guid? parentId,
+        string text,
+        int tokens,
+        DateTimeOffset now,
+        Drawing? drawing = null,
+        IReadOnlyList<Guid>? attachments = null) => new()
         {
             Id = id,
             ConversationId = conversation.Id,
@@ -100,6 +110,7 @@ internal sealed class Message
             Content = text,
             Tokens = tokens,
             Drawing = drawing,
+            Attachments = attachments ?? [],
             Status = MessageStatus.Completed,
             CreatedAt = now,
         };

@@ -124,8 +124,8 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             .SingleOrDefaultAsync(cancellationToken);
 
     /// <summary>
-    /// A branch from its leaf upwards, newest first, without its texts: what contexts are chosen by. Messages without text are
-    /// left out.
+    /// A branch from its leaf upwards, newest first, without its texts: what contexts are chosen by. Messages without text and
+    /// pictures are left out.
     /// </summary>
     public async Task<List<BranchMessage>> MeasureBranchAsync(Guid conversationId, Guid leafId, int most, CancellationToken cancellationToken) =>
         await Database
@@ -134,9 +134,10 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
                     SELECT m.id, m.parent_id, 1 AS depth FROM chat.messages m WHERE m.id = {leafId} AND m.conversation_id = {conversationId}
                     UNION ALL
                     SELECT p.id, p.parent_id, b.depth + 1 FROM chat.messages p JOIN branch b ON p.id = b.parent_id WHERE b.depth < {most})
-                SELECT m.id, m.role = 'Assistant' AS is_answer, coalesce(nullif(m.tokens, 0), octet_length(m.content) / 3) AS tokens
+                SELECT m.id, m.role = 'Assistant' AS is_answer, coalesce(nullif(m.tokens, 0), octet_length(m.content) / 3) AS tokens,
+                    cardinality(m.attachments) AS pictures
                 FROM branch b JOIN chat.messages m ON m.id = b.id
-                WHERE m.content <> ''
+                WHERE m.content <> '' OR cardinality(m.attachments) > 0
                 ORDER BY b.depth
                 """)
             .ToListAsync(cancellationToken);
@@ -172,6 +173,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
                 drawing => JsonSerializer.Serialize(drawing, JsonSerializerOptions.Default),
                 json => JsonSerializer.Deserialize<Drawing>(json, JsonSerializerOptions.Default));
             message.Property(m => m.Pictures).HasDefaultValueSql("'{}'::uuid[]");
+            message.Property(m => m.Attachments).HasDefaultValueSql("'{}'::uuid[]");
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);
@@ -199,7 +201,8 @@ internal sealed record BranchPoint(Guid Id, int Number);
 /// <param name="Id">The message.</param>
 /// <param name="IsAnswer">Whether it is a model's.</param>
 /// <param name="Tokens">Tokens of its text; an estimate where they were not counted.</param>
-internal sealed record BranchMessage(Guid Id, bool IsAnswer, int Tokens);
+/// <param name="Pictures">How many it shows.</param>
+internal sealed record BranchMessage(Guid Id, bool IsAnswer, int Tokens, int Pictures);
 
 /// <summary>For <c>dotnet ef migrations add</c>, which needs a model but no database.</summary>
 internal sealed class ChatDbContextFactory : IDesignTimeDbContextFactory<ChatDbContext>

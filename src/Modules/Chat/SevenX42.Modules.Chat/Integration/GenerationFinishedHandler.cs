@@ -65,6 +65,9 @@ internal sealed class GenerationFinishedHandler(ChatDbContext context, TimeProvi
     private async Task RequestTitleAsync(Conversation conversation, Message answer, CancellationToken cancellationToken)
     {
         var question = await Context.Messages.AsNoTracking().SingleAsync(m => m.Id == answer.ParentId, cancellationToken);
+        // Titles are made of words; a later message may have some.
+        if (question.Content.Length == 0)
+            return;
         var now = time.GetUtcNow();
         Context.Raise(new AnswerRequested(
             Guid.CreateVersion7(now),

@@ -42,6 +42,9 @@ internal static class Failures
     public static GenerationFailure StreamBroken(string provider) => new(
         "stream_broken", $"The connection to {provider} broke off before the answer was complete.", Retry: true);
 
+    public static GenerationFailure PicturesUnavailable { get; } = new(
+        "pictures_unavailable", "The pictures of this conversation can't be read right now. Try again.", Retry: true);
+
     /// <summary>A span in words: <c>30 seconds</c>, <c>5 minutes</c>.</summary>
     public static string Say(TimeSpan span) => span switch
     {

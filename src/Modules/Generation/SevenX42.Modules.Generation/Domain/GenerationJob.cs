@@ -38,6 +38,9 @@ internal sealed class GenerationJob
 
     public required string[] Contents { get; init; }
 
+    /// <summary>Assets that each message shows, JSON; <see langword="null"/> where none shows any.</summary>
+    public string? Pictures { get; init; }
+
     /// <summary>Text the answer began with.</summary>
     public required string Prefix { get; init; }
 
@@ -58,11 +61,12 @@ internal sealed class GenerationJob
     public DateTimeOffset? LeaseUntil { get; private set; }
 
     /// <summary>
-    /// Database time before which nobody claims it; of a job that draws infinite, so that a worker of a version that can't draw never does.
+    /// Database time before which nobody claims it; of a job with pictures, drawn or shown, infinite, so that a worker of a version that
+    /// knows none never does.
     /// </summary>
     public DateTimeOffset NotBefore { get; private set; }
 
-    /// <summary>The same for a job that draws; <see langword="null"/> for one that writes.</summary>
+    /// <summary>The same for a job with pictures; <see langword="null"/> for any other.</summary>
     public DateTimeOffset? ImageNotBefore { get; private set; }
 
     public bool CancelRequested { get; private set; }

@@ -32,6 +32,7 @@ internal sealed class GenerationDbContext(DbContextOptions<GenerationDbContext> 
             job.Property(j => j.Purpose).HasMaxLength(16);
             job.Property(j => j.Image).HasColumnType("jsonb");
             job.Property(j => j.Drawn).HasColumnType("jsonb");
+            job.Property(j => j.Pictures).HasColumnType("jsonb");
             job.Property(j => j.Channel).HasMaxLength(128);
             job.Property(j => j.Subject).HasMaxLength(64);
             job.Property(j => j.Provider).HasMaxLength(128);

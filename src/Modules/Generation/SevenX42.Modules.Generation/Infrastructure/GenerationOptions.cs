@@ -135,6 +135,9 @@ internal sealed class ProviderOptions
     /// <summary>Context window in tokens, where the server does not say.</summary>
     public int? ContextTokens { get; set; }
 
+    /// <summary>Whether its models can be shown pictures; by default what it says of each itself.</summary>
+    public bool? Vision { get; set; }
+
     /// <summary>Whether the server continues a last message of the role assistant, instead of answering it.</summary>
     public bool ContinuesAssistantMessage { get; set; }
 

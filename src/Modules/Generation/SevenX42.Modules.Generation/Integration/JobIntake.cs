@@ -24,14 +24,15 @@ internal sealed class JobIntake(
     /// <summary>Stores the job, within the transaction that there is.</summary>
     public async Task StoreAsync(GenerationJob job, CancellationToken cancellationToken)
     {
+        var hasPictures = job.Image is not null || job.Pictures is not null;
         var before = await context.Database.SqlQuery<int>($"""
             WITH inserted AS (
                 INSERT INTO generation.jobs (id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles,
-                    contents, prefix, reasoning_prefix, image, not_before, image_not_before, status, attempt, crashes, cancel_requested,
+                    contents, prefix, reasoning_prefix, image, pictures, not_before, image_not_before, status, attempt, crashes, cancel_requested,
                     queue_position, error_code, error_message, input_tokens, output_tokens, announced)
                 SELECT {job.Id}, {job.AnswerId}, {job.ConversationId}, {job.UserId}, {job.Purpose}, {job.Channel}, {job.Subject}, {job.Provider},
                     {job.Model}, {job.Roles}, {job.Contents}, {job.Prefix}, {job.ReasoningPrefix}, {job.Image}::jsonb,
-                    CASE WHEN {job.Image is null} THEN now() ELSE 'infinity' END, CASE WHEN {job.Image is not null} THEN now() END,
+                    {job.Pictures}::jsonb, CASE WHEN {hasPictures} THEN 'infinity' ELSE now() END, CASE WHEN {hasPictures} THEN now() END,
                     'queued', 0, 0, false, 0, '', '', 0, 0, false
                 WHERE NOT EXISTS (SELECT FROM generation.deleted_users WHERE id = {job.UserId})
                     AND NOT EXISTS (SELECT FROM generation.deleted_conversations WHERE id = {job.ConversationId})

@@ -55,7 +55,7 @@ internal sealed class Asset
 
     public string? Model { get; init; }
 
-    /// <summary>The job that made it; with <see cref="JobIndex"/> it is known, however often it is stored.</summary>
+    /// <summary>The job that made it, or what it was sent with; with <see cref="JobIndex"/> it is known, however often it is stored.</summary>
     public Guid? JobId { get; init; }
 
     public int? JobIndex { get; init; }
@@ -64,7 +64,7 @@ internal sealed class Asset
 
     public required DateTimeOffset CreatedAt { get; init; }
 
-    /// <summary>When it was deleted; it can be restored for a while.</summary>
+    /// <summary>When it was deleted; it can be restored for a while. What is held back is deleted from the beginning.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
 
     /// <summary>What its owner is charged.</summary>

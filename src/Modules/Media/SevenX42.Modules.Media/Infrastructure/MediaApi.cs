@@ -1,5 +1,6 @@
 using MediatR;
 using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.Options;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Media.Domain;
 using SevenX42.Modules.Media.Features.Assets;
@@ -7,8 +8,10 @@ using SevenX42.Modules.Media.Features.Images;
 
 namespace SevenX42.Modules.Media.Infrastructure;
 
-internal sealed class MediaApi(MediaDbContext context, ISender sender) : IMediaApi
+internal sealed class MediaApi(MediaDbContext context, ISender sender, IOptions<MediaOptions> options) : IMediaApi
 {
+    public long MaxBytes => options.Value.MaxAssetBytes;
+
     public async Task<Result<AssetInfo>> FindAsync(Guid ownerId, Guid assetId, CancellationToken cancellationToken)
     {
         var found = await FindAsync(ownerId, [assetId], cancellationToken);
@@ -26,4 +29,13 @@ internal sealed class MediaApi(MediaDbContext context, ISender sender) : IMediaA
     public Task<Result<AssetInfo>> StoreGeneratedAsync(
         Guid ownerId, Stream content, ImageProvenance provenance, CancellationToken cancellationToken) =>
         sender.Send(new StoreGeneratedImage(ownerId, content, provenance), cancellationToken);
+
+    public Task<Result<Guid>> HoldAsync(Guid ownerId, Stream content, SentImage source, CancellationToken cancellationToken) =>
+        sender.Send(new HoldSentImage(ownerId, content, source), cancellationToken);
+
+    public Task<Result> KeepAsync(Guid ownerId, IReadOnlyCollection<Guid> assetIds, Guid conversationId, CancellationToken cancellationToken) =>
+        sender.Send(new KeepSentImages(ownerId, assetIds, conversationId), cancellationToken);
+
+    public Task<Result<ReadOnlyMemory<byte>>> ReadForModelAsync(Guid ownerId, Guid assetId, CancellationToken cancellationToken) =>
+        sender.Send(new ReadImageForModel(ownerId, assetId), cancellationToken);
 }

@@ -47,6 +47,14 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
     public Task<bool> IsAnsweredNowAsync(Guid? questionId, CancellationToken cancellationToken) =>
         context.Messages.AnyAsync(m => m.ParentId == questionId && m.Status == MessageStatus.Pending, cancellationToken);
 
+    /// <summary>Whether a model can answer a message that may show pictures.</summary>
+    /// <returns>Why it can't.</returns>
+    public async Task<Error?> CheckSightAsync(ModelInfo model, Guid? questionId, CancellationToken cancellationToken)
+    {
+        var shown = await context.Messages.Where(m => m.Id == questionId).Select(m => m.Attachments).SingleOrDefaultAsync(cancellationToken);
+        return SentPictures.Check(model, shown?.Count ?? 0);
+    }
+
     /// <summary>Stores a person's message that asks for pictures, and requests them.</summary>
     public void AskForPictures(Conversation conversation, Message question, Drawing drawing)
     {
@@ -110,7 +118,7 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
     private async Task RequestAsync(
         Conversation conversation, Message answer, Message? question, ModelInfo model, bool keepText, CancellationToken cancellationToken)
     {
-        List<BranchMessage> branch = question is null ? [] : [new(question.Id, IsAnswer: false, question.Tokens ?? 0)];
+        List<BranchMessage> branch = question is null ? [] : [new(question.Id, IsAnswer: false, question.Tokens ?? 0, question.Attachments.Count)];
         if ((question is null ? answer.ParentId : question.ParentId) is { } above)
             branch.AddRange(await context.MeasureBranchAsync(conversation.Id, above, LongestBranch, cancellationToken));
         branch.Reverse();
@@ -119,27 +127,56 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
         var fixedTokens = keepText && answer.Tokens is > 0 and var counted ? counted : TokenCounter.Count(prefix);
         if (conversation.Instructions.Length > 0)
             fixedTokens += TokenCounter.Count(conversation.Instructions) + ContextBuilder.TokensPerMessage;
-        var omitted = ContextBuilder.FirstOf([.. branch.Select(m => new ContextMessage(m.IsAnswer, m.Tokens))], fixedTokens, model.ContextTokens);
-        branch.RemoveRange(0, omitted);
-        var texts = await ReadTextsAsync(branch, question, cancellationToken);
-        List<(string Role, string Text)> messages = conversation.Instructions.Length > 0 ? [("system", conversation.Instructions)] : [];
-        messages.AddRange(branch.Select(m => (m.IsAnswer ? "assistant" : "user", texts[m.Id])));
+        var start = ContextBuilder.StartOf(
+            [.. branch.Select(m => new ContextMessage(m.IsAnswer, m.Tokens, model.Sees == false ? 0 : m.Pictures))], fixedTokens, model.ContextTokens);
+        var said = await ReadSaidAsync(branch[start.Message..], question, cancellationToken);
+        List<(string Role, string Text, IReadOnlyList<Guid> Pictures)> messages =
+            conversation.Instructions.Length > 0 ? [("system", conversation.Instructions, [])] : [];
+        for (var i = start.Message; i < branch.Count; i++)
+        {
+            var (text, pictures) = said[branch[i].Id];
+            var shows = model.Sees != false && i >= start.Picture;
+            messages.Add((branch[i].IsAnswer ? "assistant" : "user", shows ? text : WithNote(text, pictures.Count), shows ? pictures : []));
+        }
+
+        var omitted = start.Message;
         var generationId = Guid.CreateVersion7(time.GetUtcNow());
         answer.Generate(generationId, model.Id, omitted, keepText);
-        context.Raise(new AnswerRequested(
-            Guid.CreateVersion7(time.GetUtcNow()),
-            generationId,
-            answer.Id,
-            conversation.Id,
-            conversation.OwnerId,
-            Purposes.Answer,
-            Channels.OfConversation(conversation.Id),
-            Channels.SubjectOf(answer.Number),
-            model.Id,
-            [.. messages.Select(m => m.Role)],
-            [.. messages.Select(m => m.Text)],
-            prefix,
-            reasoning));
+        if (messages.Exists(m => m.Pictures.Count > 0))
+        {
+            context.Raise(new AnswerToPicturesRequested(
+                Guid.CreateVersion7(time.GetUtcNow()),
+                generationId,
+                answer.Id,
+                conversation.Id,
+                conversation.OwnerId,
+                Channels.OfConversation(conversation.Id),
+                Channels.SubjectOf(answer.Number),
+                model.Id,
+                [.. messages.Select(m => m.Role)],
+                [.. messages.Select(m => m.Text)],
+                [.. messages.Select(m => m.Pictures)],
+                prefix,
+                reasoning));
+        }
+        else
+        {
+            context.Raise(new AnswerRequested(
+                Guid.CreateVersion7(time.GetUtcNow()),
+                generationId,
+                answer.Id,
+                conversation.Id,
+                conversation.OwnerId,
+                Purposes.Answer,
+                Channels.OfConversation(conversation.Id),
+                Channels.SubjectOf(answer.Number),
+                model.Id,
+                [.. messages.Select(m => m.Role)],
+                [.. messages.Select(m => m.Text)],
+                prefix,
+                reasoning));
+        }
+
         Announce(conversation, answer, generationId);
     }
 
@@ -152,16 +189,24 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
     }
 
     // Only of what goes in: a long conversation is not read for every message of it.
-    private async Task<Dictionary<Guid, string>> ReadTextsAsync(List<BranchMessage> branch, Message? question, CancellationToken cancellationToken)
+    private async Task<Dictionary<Guid, (string Text, IReadOnlyList<Guid> Pictures)>> ReadSaidAsync(
+        List<BranchMessage> branch, Message? question, CancellationToken cancellationToken)
     {
         var stored = branch.Select(m => m.Id).Where(id => id != question?.Id).ToList();
-        var texts = stored.Count == 0
+        var said = stored.Count == 0
             ? []
-            : await context.Messages.Where(m => stored.Contains(m.Id)).Select(m => new { m.Id, m.Content }).ToDictionaryAsync(m => m.Id, m => m.Content, cancellationToken);
+            : await context.Messages.Where(m => stored.Contains(m.Id))
+                .Select(m => new { m.Id, m.Content, m.Attachments })
+                .ToDictionaryAsync(m => m.Id, m => (m.Content, m.Attachments), cancellationToken);
         if (question is not null)
-            texts.Add(question.Id, question.Content);
-        return texts;
+            said.Add(question.Id, (question.Content, question.Attachments));
+        return said;
     }
+
+    // What a model is told of pictures that it is not shown.
+    private static string WithNote(string text, int pictures) => pictures == 0 ? text
+        : text.Length == 0 ? Drawing.TextOf(pictures)
+        : $"{text}\n\n{Drawing.TextOf(pictures)}";
 }
 
 /// <summary>What generations are for.</summary>

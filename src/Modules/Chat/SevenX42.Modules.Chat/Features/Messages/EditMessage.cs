@@ -38,7 +38,7 @@ internal sealed class EditMessageHandler(
         if (old is null)
             return Error.Conflict("stale_branch", "This message is not there any more. Reload the conversation.");
         var (id, stored) = await ids.FindAsync(
-            request.NewMessageId, old.Id, request.Text, m => m.ConversationId == conversation.Id && m.ParentId == old.ParentId && m.Id != old.Id, cancellationToken);
+            request.NewMessageId, old.Id, request.Text, old.Attachments, m => m.ConversationId == conversation.Id && m.ParentId == old.ParentId && m.Id != old.Id, cancellationToken);
         if (stored is not null)
             return Result.Success;
         if (old.Drawing is { } before)
@@ -54,8 +54,11 @@ internal sealed class EditMessageHandler(
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
-        await answers.AskAsync(
-            conversation, Message.OfPerson(id, conversation, old.ParentId, request.Text, tokens, time.GetUtcNow()), model.Value, cancellationToken);
+        if (SentPictures.Check(model.Value, old.Attachments.Count) is { } blind)
+            return blind;
+        // The branches share the pictures.
+        var question = Message.OfPerson(id, conversation, old.ParentId, request.Text, tokens, time.GetUtcNow(), attachments: old.Attachments);
+        await answers.AskAsync(conversation, question, model.Value, cancellationToken);
         return Result.Success;
     }
 }

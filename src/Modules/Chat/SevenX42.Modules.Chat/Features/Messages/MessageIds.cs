@@ -18,21 +18,34 @@ internal sealed class MessageIds(ChatDbContext context, ICurrentUser user)
     /// <param name="id">The id that the page chose.</param>
     /// <param name="place">Where it is said: the conversation, or the message that it replaces; empty for a new conversation.</param>
     /// <param name="text">What it says.</param>
-    /// <param name="isThere">Whether a stored message of this person and this text stands in that place.</param>
+    /// <param name="pictures">What it shows.</param>
+    /// <param name="isThere">Whether a stored message of this person, this text and these pictures stands in that place.</param>
     /// <param name="cancellationToken">Cancels the reading.</param>
     public async Task<(Guid Id, StoredMessage? Stored)> FindAsync(
-        Guid id, Guid place, string text, Func<StoredMessage, bool> isThere, CancellationToken cancellationToken)
+        Guid id, Guid place, string text, IReadOnlyList<Guid> pictures, Func<StoredMessage, bool> isThere, CancellationToken cancellationToken)
     {
-        var other = Derive(user.RequiredId, place, id, text);
-        var stored = await context.Messages
+        var other = Derive(user.RequiredId, place, id, pictures.Count == 0 ? text : $"{text}\0{string.Join(' ', pictures)}");
+        var found = await context.Messages
             .Where(m => m.Id == id || m.Id == other)
-            .Select(m => new StoredMessage(
-                m.Id, m.ConversationId, m.ParentId, m.Role == MessageRole.User && m.OwnerId == user.RequiredId && m.Content == text,
-                context.Conversations.Any(c => c.Id == m.ConversationId && c.DeletedAt != null)))
+            .Select(m => new
+            {
+                m.Id,
+                m.ConversationId,
+                m.ParentId,
+                SaysSame = m.Role == MessageRole.User && m.OwnerId == user.RequiredId && m.Content == text,
+                m.Attachments,
+                IsDeleted = context.Conversations.Any(c => c.Id == m.ConversationId && c.DeletedAt != null),
+            })
             .ToListAsync(cancellationToken);
+        var stored = found.ConvertAll(m => new StoredMessage(
+            m.Id, m.ConversationId, m.ParentId, m.SaysSame && m.Attachments.SequenceEqual(pictures), m.IsDeleted));
         var same = stored.Find(m => m.IsSame && (m.Id == other || isThere(m)));
         return (same?.Id ?? (stored.Exists(m => m.Id == id) ? other : id), same);
     }
+
+    /// <summary>What the pictures of a message are stored under, before anybody can know whether it is there: the same for the same message.</summary>
+    /// <inheritdoc cref="FindAsync"/>
+    public Guid SendingOf(Guid id, Guid place, string text) => Derive(user.RequiredId, place, id, text);
 
     private static Guid Derive(Guid owner, Guid place, Guid id, string text)
     {
@@ -49,6 +62,6 @@ internal sealed class MessageIds(ChatDbContext context, ICurrentUser user)
 /// <param name="Id">Its id.</param>
 /// <param name="ConversationId">Its conversation.</param>
 /// <param name="ParentId">The message before it.</param>
-/// <param name="IsSame">Whether the same person has said the same.</param>
+/// <param name="IsSame">Whether the same person has said and shown the same.</param>
 /// <param name="IsDeleted">Whether its conversation is deleted.</param>
 internal sealed record StoredMessage(Guid Id, Guid ConversationId, Guid? ParentId, bool IsSame, bool IsDeleted);

@@ -141,6 +141,7 @@ public sealed record OtherBranchVm(int Message, Guid LeafId);
 /// <param name="NextSibling">The one after; null for the last.</param>
 /// <param name="CreatedAt">When it was sent.</param>
 /// <param name="Drawing">How pictures are drawn that it asks for, or answers with; null for text.</param>
+/// <param name="Attached">Pictures that were sent with it; null for none.</param>
 public sealed record MessageVm(
     Guid Id,
     Guid ConversationId,
@@ -162,7 +163,8 @@ public sealed record MessageVm(
     Guid? PreviousSibling,
     Guid? NextSibling,
     DateTimeOffset CreatedAt,
-    DrawingVm? Drawing = null)
+    DrawingVm? Drawing = null,
+    AttachedVm? Attached = null)
 {
     /// <summary>Whether the answer is still being written, or waits to be.</summary>
     public bool IsRunning => Status is "queued" or "running" or "waiting";
@@ -177,6 +179,11 @@ public sealed record MessageVm(
 /// <param name="Options">How they are drawn.</param>
 public sealed record DrawingVm(
     string Prompt, string Facts, int Count, IReadOnlyList<PictureVm> Pictures, string Model, ImageOptions Options);
+
+/// <summary>Pictures that were sent with a message.</summary>
+/// <param name="Count">How many there were once.</param>
+/// <param name="Pictures">Those that there are.</param>
+public sealed record AttachedVm(int Count, IReadOnlyList<PictureVm> Pictures);
 
 /// <summary>A picture as it is shown.</summary>
 /// <param name="Path">Where it is served from.</param>
@@ -234,13 +241,15 @@ internal sealed class MessageViews(
                 index > 0 ? family[index - 1] : null,
                 index + 1 < family.Count ? family[index + 1] : null,
                 m.CreatedAt,
-                m.Drawing is { } asked ? Describe(asked, m, pictures) : null);
+                m.Drawing is { } asked ? Describe(asked, m, pictures) : null,
+                m.Attachments.Count == 0 ? null
+                    : new AttachedVm(m.Attachments.Count, [.. m.Attachments.Select(p => pictures.GetValueOrDefault(p)).OfType<PictureVm>()]));
         })];
     }
 
     private async Task<Dictionary<Guid, PictureVm>> FindPicturesAsync(IReadOnlyList<Message> messages, CancellationToken cancellationToken)
     {
-        var ids = messages.SelectMany(m => m.Pictures).ToList();
+        var ids = messages.SelectMany(m => m.Pictures.Concat(m.Attachments)).ToList();
         if (ids.Count == 0)
             return [];
         var found = await media.FindAsync(messages[0].OwnerId, ids, cancellationToken);

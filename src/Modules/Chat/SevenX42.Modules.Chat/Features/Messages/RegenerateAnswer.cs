@@ -35,6 +35,8 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
+        if (await answers.CheckSightAsync(model.Value, questionId, cancellationToken) is { } blind)
+            return blind;
         await answers.RequestAnotherAsync(conversation, questionId, model.Value, cancellationToken);
         return Result.Success;
     }

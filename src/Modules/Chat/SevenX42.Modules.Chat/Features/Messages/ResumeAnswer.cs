@@ -45,6 +45,8 @@ internal sealed class ResumeAnswerHandler(ChatDbContext context, AnswerRequests 
         var model = await answers.PickModelAsync(request.Model, conversation, cancellationToken);
         if (!model.IsSuccess)
             return model.Error;
+        if (await answers.CheckSightAsync(model.Value, answer.ParentId, cancellationToken) is { } blind)
+            return blind;
         if (begins && answer.ParentId is { } questionId)
             await answers.RequestAnotherAsync(conversation, questionId, model.Value, cancellationToken);
         else

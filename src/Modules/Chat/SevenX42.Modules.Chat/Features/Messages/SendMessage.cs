@@ -22,7 +22,15 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <param name="Text">The message.</param>
 /// <param name="Model">The model to ask; the conversation's when empty.</param>
 /// <param name="Choice">How pictures are to be drawn, when that is what is asked for; <c>/image</c> asks for them, too.</param>
-internal sealed record SendMessage(Guid? ConversationId, Guid MessageId, Guid? ParentId, string Text, string? Model, DrawingChoice? Choice = null)
+/// <param name="Pictures">Pictures to be seen; with them the text may be empty.</param>
+internal sealed record SendMessage(
+    Guid? ConversationId,
+    Guid MessageId,
+    Guid? ParentId,
+    string Text,
+    string? Model,
+    DrawingChoice? Choice = null,
+    IReadOnlyList<IFormFile>? Pictures = null)
     : IChatCommand<SentMessage>;
 
 /// <summary>A message that is stored.</summary>
@@ -33,7 +41,7 @@ internal sealed class SendMessageValidator : AbstractValidator<SendMessage>
     public SendMessageValidator()
     {
         RuleFor(c => c.MessageId).NotEmpty().WithErrorCode("message_id").WithMessage("This message has no id. Reload the page and send it again.");
-        RuleFor(c => c.Text).MessageText();
+        RuleFor(c => c.Text).MessageText(mayBeEmpty: c => c.Pictures is { Count: > 0 });
         RuleFor(c => c.Choice)
             .Must(choice => !ControlCharacters.InText(choice?.NegativePrompt ?? "")).WithErrorCode("negative_control_characters")
             .WithMessage("What to leave out holds control characters, which can't be stored. Remove them and send it again.");
@@ -43,9 +51,9 @@ internal sealed class SendMessageValidator : AbstractValidator<SendMessage>
 internal static class MessageTextRules
 {
     /// <summary>What a person may write in a message.</summary>
-    public static void MessageText<T>(this IRuleBuilderInitial<T, string> rule) => rule
+    public static void MessageText<T>(this IRuleBuilderInitial<T, string> rule, Func<T, bool>? mayBeEmpty = null) => rule
         .Cascade(CascadeMode.Stop)
-        .Must(text => !string.IsNullOrWhiteSpace(text)).WithErrorCode("message_empty").WithMessage("Write a message first.")
+        .Must((message, text) => !string.IsNullOrWhiteSpace(text) || mayBeEmpty?.Invoke(message) is true).WithErrorCode("message_empty").WithMessage("Write a message first.")
         .Must(text => text.Length <= Message.LongestText).WithErrorCode("message_too_long")
         .WithMessage($"This message is too long: at most {Message.LongestText:N0} characters. Shorten it, or send it in parts.")
         .Must(text => !ControlCharacters.InText(text)).WithErrorCode("message_control_characters")
@@ -56,9 +64,12 @@ internal static class MessageTextRules
 }
 
 internal sealed class SendMessageHandler(
-    ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, ICurrentUser user, TimeProvider time)
+    ChatDbContext context, MessageIds ids, AnswerRequests answers, Drawings drawings, SentPictures pictures, ICurrentUser user, TimeProvider time)
     : IRequestHandler<SendMessage, Result<SentMessage>>
 {
+    private static readonly Error NotDrawn = Error.Invalid(
+        "pictures_not_drawn", "A picture is drawn from words alone. Remove the attached pictures, or ask for an answer instead.", SentPictures.Field);
+
     public async Task<Result<SentMessage>> Handle(SendMessage request, CancellationToken cancellationToken)
     {
         var command = Drawing.PromptOf(request.Text);
@@ -68,37 +79,56 @@ internal sealed class SendMessageHandler(
 
         // What takes longest comes before the lock.
         var tokens = TokenCounter.Count(request.Text);
+        IReadOnlyList<Guid> held = [];
+        if (request.Pictures is { Count: > 0 } sent)
+        {
+            if (draws)
+                return NotDrawn;
+            if (string.IsNullOrWhiteSpace(request.Text))
+                request = request with { Text = "" };
+            var sending = ids.SendingOf(request.MessageId, request.ConversationId ?? Guid.Empty, request.Text);
+            var result = await pictures.HoldAsync(sending, sent, cancellationToken);
+            if (!result.IsSuccess)
+                return result.Error;
+            held = result.Value;
+        }
+
         return request.ConversationId is { } conversationId
-            ? await ContinueAsync(request, conversationId, draws, tokens, cancellationToken)
-            : await BeginAsync(request, draws, tokens, cancellationToken);
+            ? await ContinueAsync(request, conversationId, draws, tokens, held, cancellationToken)
+            : await BeginAsync(request, draws, tokens, held, cancellationToken);
     }
 
-    private async Task<Result<SentMessage>> BeginAsync(SendMessage request, bool draws, int tokens, CancellationToken cancellationToken)
+    private async Task<Result<SentMessage>> BeginAsync(
+        SendMessage request, bool draws, int tokens, IReadOnlyList<Guid> held, CancellationToken cancellationToken)
     {
         if (!await context.LockBeginningAsync(user.RequiredId, request.MessageId, cancellationToken))
             return Error.Unauthenticated();
         var (id, stored) = await ids.FindAsync(
-            request.MessageId, place: Guid.Empty, request.Text, m => m.ParentId is null && m.ConversationId == m.Id, cancellationToken);
+            request.MessageId, place: Guid.Empty, request.Text, held, m => m.ParentId is null && m.ConversationId == m.Id, cancellationToken);
         if (stored is not null)
             return stored.IsDeleted ? Error.NotFound("This message was sent, and its conversation has been deleted since.") : new SentMessage(id, id);
-        var chosen = await ChooseAsync(request, null, draws, cancellationToken);
+        var chosen = await ChooseAsync(request, null, draws, held.Count, cancellationToken);
         if (!chosen.IsSuccess)
             return chosen.Error;
+        var kept = await pictures.KeepAsync(held, id, cancellationToken);
+        if (!kept.IsSuccess)
+            return kept.Error;
         var conversation = Conversation.Begin(id, user.RequiredId, request.Text, time.GetUtcNow());
         context.Conversations.Add(conversation);
         context.Raise(Changes.InList(conversation, "created", time.GetUtcNow()));
-        return await StoreAsync(request, conversation, id, parentId: null, chosen.Value, tokens, cancellationToken);
+        return await StoreAsync(request, conversation, id, parentId: null, chosen.Value, tokens, held, cancellationToken);
     }
 
     private async Task<Result<SentMessage>> ContinueAsync(
-        SendMessage request, Guid conversationId, bool draws, int tokens, CancellationToken cancellationToken)
+        SendMessage request, Guid conversationId, bool draws, int tokens, IReadOnlyList<Guid> held, CancellationToken cancellationToken)
     {
         if (await context.LockAsync(user.RequiredId, conversationId, cancellationToken) is not { } conversation)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
-        var (id, stored) = await ids.FindAsync(request.MessageId, conversationId, request.Text, m => m.ConversationId == conversationId, cancellationToken);
+        var (id, stored) = await ids.FindAsync(
+            request.MessageId, conversationId, request.Text, held, m => m.ConversationId == conversationId, cancellationToken);
         if (stored is not null)
             return new SentMessage(conversationId, id);
-        var chosen = await ChooseAsync(request, conversation, draws, cancellationToken);
+        var chosen = await ChooseAsync(request, conversation, draws, held.Count, cancellationToken);
         if (!chosen.IsSuccess)
             return chosen.Error;
         var parentId = request.ParentId ?? conversation.LeafId;
@@ -110,7 +140,10 @@ internal sealed class SendMessageHandler(
             return Error.Conflict("stale_branch", "The message that you answer is not there any more. Reload the conversation; your text is kept.");
         if (parent.Status == MessageStatus.Pending)
             return Error.Conflict("answer_running", "The answer is still being written. Stop it, or wait until it is done; your text is kept.");
-        return await StoreAsync(request, conversation, id, parentId, chosen.Value, tokens, cancellationToken);
+        var kept = await pictures.KeepAsync(held, conversationId, cancellationToken);
+        if (!kept.IsSuccess)
+            return kept.Error;
+        return await StoreAsync(request, conversation, id, parentId, chosen.Value, tokens, held, cancellationToken);
     }
 
     /// <summary>
@@ -118,7 +151,7 @@ internal sealed class SendMessageHandler(
     /// sent once more it is the same, whatever has become of its model.
     /// </summary>
     private async Task<Result<(Drawing? Drawing, ModelInfo? Model)>> ChooseAsync(
-        SendMessage request, Conversation? conversation, bool draws, CancellationToken cancellationToken)
+        SendMessage request, Conversation? conversation, bool draws, int shown, CancellationToken cancellationToken)
     {
         if (draws)
         {
@@ -127,7 +160,9 @@ internal sealed class SendMessageHandler(
         }
 
         var model = await answers.ChooseModelAsync(request.Model, conversation, cancellationToken);
-        return model.IsSuccess ? ((Drawing?)null, model.Value) : model.Error;
+        if (!model.IsSuccess)
+            return model.Error;
+        return SentPictures.Check(model.Value, shown) is { } blind ? blind : ((Drawing?)null, model.Value);
     }
 
     private async Task<SentMessage> StoreAsync(
@@ -137,10 +172,11 @@ internal sealed class SendMessageHandler(
         Guid? parentId,
         (Drawing? Drawing, ModelInfo? Model) chosen,
         int tokens,
+        IReadOnlyList<Guid> attachments,
         CancellationToken cancellationToken)
     {
         var (drawing, model) = chosen;
-        var question = Message.OfPerson(id, conversation, parentId, request.Text, tokens, time.GetUtcNow(), drawing);
+        var question = Message.OfPerson(id, conversation, parentId, request.Text, tokens, time.GetUtcNow(), drawing, attachments);
         if (drawing is not null)
         {
             answers.AskForPictures(conversation, question, drawing);
@@ -191,7 +227,13 @@ internal static class SendMessageEndpoint
     public static async Task<IResult> Begin([FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         var result = await sender.Send(new SendMessage(
-            ConversationId: null, MessageIdOf(form, http, time), ParentId: null, MessageTextRules.Normalize(form?.Text), form?.Model, form?.Choice));
+            ConversationId: null,
+            MessageIdOf(form, http, time),
+            ParentId: null,
+            MessageTextRules.Normalize(form?.Text),
+            form?.Model,
+            form?.Choice,
+            Pictures(http)));
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var path = $"/c/{result.Value.ConversationId:D}";
@@ -212,9 +254,19 @@ internal static class SendMessageEndpoint
     public static async Task<IResult> Post(Guid conversationId, [FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
     {
         var result = await sender.Send(new SendMessage(
-            conversationId, MessageIdOf(form, http, time), form?.ParentId, MessageTextRules.Normalize(form?.Text), form?.Model, form?.Choice));
+            conversationId,
+            MessageIdOf(form, http, time),
+            form?.ParentId,
+            MessageTextRules.Normalize(form?.Text),
+            form?.Model,
+            form?.Choice,
+            Pictures(http)));
         return await TranscriptResponse.OfAsync(result.Error, conversationId, sender, http);
     }
+
+    // Read by now, for the other fields. A chooser in which nothing was chosen brings no file.
+    private static IReadOnlyList<IFormFile> Pictures(HttpContext http) =>
+        http.Request.HasFormContentType ? http.Request.Form.Files.GetFiles(SentPictures.Field) : [];
 
     // Pages bring an id. Whoever sends forms of their own, without one, sends them once.
     private static Guid MessageIdOf(SendMessageForm? form, HttpContext http, TimeProvider time) =>

@@ -190,6 +190,13 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("uuid")
                         .HasColumnName("id");
 
+                    b.PrimitiveCollection<Guid[]>("Attachments")
+                        .IsRequired()
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("uuid[]")
+                        .HasColumnName("attachments")
+                        .HasDefaultValueSql("'{}'::uuid[]");
+
                     b.Property<string>("Content")
                         .IsRequired()
                         .HasColumnType("text")

@@ -9,6 +9,7 @@ namespace SevenX42.Modules.Generation.Infrastructure.Jobs;
 /// <param name="Reasoning">The reasoning at the last checkpoint, its prefix included.</param>
 /// <param name="Image">How pictures are to be drawn; <see langword="null"/> for a job that writes.</param>
 /// <param name="Drawn">How far they were at the last checkpoint.</param>
+/// <param name="Pictures">Assets that each message shows; empty where none shows any.</param>
 internal sealed record ClaimedJob(
     Guid Id,
     Guid AnswerId,
@@ -30,7 +31,8 @@ internal sealed record ClaimedJob(
     string Reasoning,
     TimeSpan Age,
     ImageOptions? Image,
-    Drawn Drawn)
+    Drawn Drawn,
+    IReadOnlyList<IReadOnlyList<Guid>> Pictures)
 {
     /// <summary>Whether it draws, and does not write.</summary>
     public bool IsImage => Image is not null;

@@ -86,7 +86,7 @@ internal sealed class JobStore(
             RETURNING j.id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles, contents, prefix,
                 reasoning_prefix, attempt, crashes,
                 cancel_requested OR coalesce((SELECT true FROM generation.cancelled_generations c WHERE c.id = j.id), false),
-                coalesce(text, prefix), coalesce(reasoning, reasoning_prefix), clock_timestamp() - created_at, image::text, drawn::text
+                coalesce(text, prefix), coalesce(reasoning, reasoning_prefix), clock_timestamp() - created_at, image::text, drawn::text, pictures::text
             """)
         {
             Parameters =
@@ -109,7 +109,8 @@ internal sealed class JobStore(
                 reader.GetFieldValue<string[]>(10), reader.GetString(11), reader.GetString(12), reader.GetInt32(13), reader.GetInt32(14),
                 reader.GetBoolean(15), reader.GetString(16), reader.GetString(17), reader.GetTimeSpan(18),
                 reader.IsDBNull(19) ? null : JsonSerializer.Deserialize(reader.GetString(19), ImageJson.Default.ImageOptions),
-                Drawn.Read(reader.IsDBNull(20) ? null : reader.GetString(20))));
+                Drawn.Read(reader.IsDBNull(20) ? null : reader.GetString(20)),
+                reader.IsDBNull(21) ? [] : JsonSerializer.Deserialize<Guid[][]>(reader.GetString(21))!));
         }
 
         return claimed;
@@ -180,7 +181,7 @@ internal sealed class JobStore(
             UPDATE generation.jobs SET status = {outcome.Status}, text = {text}, reasoning = {reasoning},
                 drawn = {drawn?.ToJson()}::jsonb, error_code = {outcome.ErrorCode}, error_message = {outcome.ErrorMessage}, input_tokens = {outcome.InputTokens},
                 output_tokens = {outcome.OutputTokens}, finished_at = clock_timestamp(), lease_until = NULL, worker_id = NULL,
-                roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = {announced}
+                roles = ARRAY[]::text[], contents = ARRAY[]::text[], pictures = NULL, announced = {announced}
             WHERE id = {job.Id} AND attempt = {job.Attempt} AND status = 'running'
             RETURNING (extract(epoch FROM clock_timestamp() - coalesce(claimed_at, created_at)) * 1000)::bigint AS "Value"
             """).ToListAsync(cancellationToken);
@@ -204,7 +205,7 @@ internal sealed class JobStore(
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
         var stopped = await context.Database.ExecuteSqlAsync($"""
             UPDATE generation.jobs SET status = 'stopped', text = coalesce(text, prefix), reasoning = coalesce(reasoning, reasoning_prefix),
-                finished_at = clock_timestamp(), roles = ARRAY[]::text[], contents = ARRAY[]::text[], announced = channel = '' AND image IS NULL
+                finished_at = clock_timestamp(), roles = ARRAY[]::text[], contents = ARRAY[]::text[], pictures = NULL, announced = channel = '' AND image IS NULL
             WHERE id = {id} AND status = 'queued'
             """, cancellationToken);
         if (stopped == 0)
@@ -230,8 +231,8 @@ internal sealed class JobStore(
             WITH released AS (
                 UPDATE generation.jobs SET status = 'queued', worker_id = NULL, lease_until = NULL, text = $3, reasoning = $4, drawn = $7::jsonb,
                     crashes = crashes + $5,
-                    not_before = CASE WHEN image IS NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' ELSE not_before END,
-                    image_not_before = CASE WHEN image IS NOT NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' END
+                    not_before = CASE WHEN image_not_before IS NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' ELSE not_before END,
+                    image_not_before = CASE WHEN image_not_before IS NOT NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' END
                 WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING id)
             SELECT pg_notify('{JobNotifications.Channel}', $6) FROM released
             """);

@@ -267,6 +267,10 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("output_tokens");
 
+                    b.Property<string>("Pictures")
+                        .HasColumnType("jsonb")
+                        .HasColumnName("pictures");
+
                     b.Property<string>("Prefix")
                         .IsRequired()
                         .HasColumnType("text")

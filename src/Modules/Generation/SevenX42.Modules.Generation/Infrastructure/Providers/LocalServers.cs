@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Text.Json;
 using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 
@@ -21,6 +22,9 @@ internal sealed class LocalServers(ModelListing listing)
         ("webui", "http://127.0.0.1:7860"),
         ("comfyui", "http://127.0.0.1:8188"),
     ];
+
+    /// <summary>Which models of Ollama see, by address and model: asked once for each, for that does not change.</summary>
+    private readonly ConcurrentDictionary<(Uri, string), bool> _sight = new();
 
     /// <summary>Those to look for, without those that are configured.</summary>
     public static List<ProviderOptions> Targets(GenerationOptions options)
@@ -54,10 +58,47 @@ internal sealed class LocalServers(ModelListing listing)
         }
     }
 
-    /// <summary>The context windows that a server really runs its models with, by model.</summary>
-    public async Task<IReadOnlyDictionary<string, int>> FindContextsAsync(ProviderOptions options, CancellationToken cancellationToken)
+    /// <summary>
+    /// The listed models with what only a server of their kind says: the context window that it really runs a model with, and whether the
+    /// model can be shown pictures.
+    /// </summary>
+    public async Task<IReadOnlyList<ListedModel>> DescribeAsync(
+        ProviderOptions options, IReadOnlyList<ListedModel> listed, CancellationToken cancellationToken)
+    {
+        var (contexts, sight) = await AskAsync(options, cancellationToken);
+        if (options.Name == "ollama")
+            await AskOllamaAsync(new Uri(new Uri(options.BaseUrl), "/api/show"), listed, sight, cancellationToken);
+        return [.. listed.Select(m => m with
+        {
+            ContextTokens = contexts.TryGetValue(m.Id, out var own) || contexts.TryGetValue("*", out own) ? own : m.ContextTokens,
+            Sees = sight.TryGetValue(m.Id, out var sees) ? sees : m.Sees,
+        })];
+    }
+
+    // https://docs.ollama.com/api/show
+    private async Task AskOllamaAsync(Uri address, IReadOnlyList<ListedModel> listed, Dictionary<string, bool> sight, CancellationToken cancellationToken)
+    {
+        foreach (var (id, _, _) in listed)
+        {
+            if (!_sight.TryGetValue((address, id), out var sees))
+            {
+                using var document = await listing.FindAsync(address, Limit, cancellationToken, JsonSerializer.Serialize(new { model = id }));
+                if (document is null)
+                    return;
+                if (ModelListing.Says(document.RootElement, "capabilities", "vision") is not { } said)
+                    continue;
+                _sight[(address, id)] = sees = said;
+            }
+
+            sight[id] = sees;
+        }
+    }
+
+    private async Task<(Dictionary<string, int> Contexts, Dictionary<string, bool> Sight)> AskAsync(
+        ProviderOptions options, CancellationToken cancellationToken)
     {
         var contexts = new Dictionary<string, int>(StringComparer.Ordinal);
+        var sight = new Dictionary<string, bool>(StringComparer.Ordinal);
         var (path, read) = options.Name switch
         {
             "ollama" => ("/api/ps", (Action<JsonElement>)ReadOllama),
@@ -66,11 +107,11 @@ internal sealed class LocalServers(ModelListing listing)
             _ => ("", _ => { }),
         };
         if (path.Length == 0)
-            return contexts;
+            return (contexts, sight);
         using var document = await listing.FindAsync(new Uri(new Uri(options.BaseUrl), path), Limit, cancellationToken);
         if (document?.RootElement is { ValueKind: JsonValueKind.Object } root)
             read(root);
-        return contexts;
+        return (contexts, sight);
 
         void ReadOllama(JsonElement root)
         {
@@ -78,10 +119,13 @@ internal sealed class LocalServers(ModelListing listing)
                 Note(model, "model", "context_length");
         }
 
+        // https://lmstudio.ai/docs/developer/rest/endpoints
         void ReadLmStudio(JsonElement root)
         {
             foreach (var model in Items(root, "data"))
             {
+                if (TextOf(model, "id") is { } id && TextOf(model, "type") is { } type)
+                    sight[id] = type == "vlm";
                 if (!Note(model, "id", "loaded_context_length"))
                     Note(model, "id", "max_context_length");
             }
@@ -111,6 +155,11 @@ internal sealed class LocalServers(ModelListing listing)
             return true;
         }
     }
+
+    private static string? TextOf(JsonElement item, string name) =>
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(name, out var text) && text.ValueKind == JsonValueKind.String
+            ? text.GetString()
+            : null;
 
     private static JsonElement.ArrayEnumerator Items(JsonElement root, string name) =>
         root.TryGetProperty(name, out var items) && items.ValueKind == JsonValueKind.Array ? items.EnumerateArray() : default;

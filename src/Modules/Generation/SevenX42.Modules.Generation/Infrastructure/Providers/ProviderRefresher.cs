@@ -153,10 +153,13 @@ internal sealed partial class ProviderRefresher(
             return;
         }
 
+        // Its windows may be others elsewhere; what its models are is the same.
+        var described = await local.DescribeAsync(configured, list.Models, _stopping);
+        var models = list.Models.Zip(described, (said, known) => said with { Sees = known.Sees }).ToList();
         Set(before with
         {
-            Models = Offer(configured, list.Models),
-            ImageModels = OfferImages(configured, list.Models),
+            Models = Offer(configured, models),
+            ImageModels = OfferImages(configured, models),
             Failure = null,
             IsAsked = true,
         }, list.Api!);
@@ -216,9 +219,7 @@ internal sealed partial class ProviderRefresher(
             return;
         }
 
-        var contexts = await local.FindContextsAsync(target, _stopping);
-        var models = list.Models.Select(m => new ListedModel(
-            m.Id, contexts.TryGetValue(m.Id, out var own) || contexts.TryGetValue("*", out own) ? own : m.ContextTokens)).ToList();
+        var models = await local.DescribeAsync(target, list.Models, _stopping);
         var known = Find(target.Name) ?? Initial(target) with { IsDiscovered = true };
         Set(known with
         {
@@ -277,10 +278,11 @@ internal sealed partial class ProviderRefresher(
     private static List<ModelInfo> Offer(ProviderOptions configured, IReadOnlyList<ListedModel> listed)
     {
         var contexts = listed.Where(m => m.ContextTokens is not null).GroupBy(m => m.Id).ToDictionary(g => g.Key, g => g.First().ContextTokens!.Value);
+        var sight = listed.Where(m => m.Sees is not null).GroupBy(m => m.Id).ToDictionary(g => g.Key, g => g.First().Sees);
         IEnumerable<string> ids = configured.Models.Count > 0
             ? configured.Models
             : listed.Select(m => m.Id).Where(ModelListing.IsForChat).Distinct().Order(StringComparer.OrdinalIgnoreCase);
-        return [.. ids.Select(id => new ModelInfo($"{configured.Name}/{id}", id, configured.Name, Context(id), IsDemo: false))];
+        return [.. ids.Select(id => new ModelInfo($"{configured.Name}/{id}", id, configured.Name, Context(id), IsDemo: false, configured.Vision ?? sight.GetValueOrDefault(id)))];
 
         // What a local server runs a model with is truer than what is assumed of it; what an administrator says is truest.
         int Context(string id) =>

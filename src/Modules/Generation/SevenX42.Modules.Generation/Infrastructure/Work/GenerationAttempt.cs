@@ -17,6 +17,7 @@ internal sealed record AttemptServices(
     ProviderRegistry Providers,
     PictureStore Pictures,
     PreviewStore Previews,
+    ShownPictures Shown,
     GenerationOptions Options,
     GenerationMetrics Metrics,
     TimeProvider Time,

@@ -21,6 +21,7 @@ internal sealed partial class TextRunner : Runner
     private IModelProvider? _provider;
     private IChatClient? _client;
     private UsageDetails? _usage;
+    private IReadOnlyDictionary<Guid, ReadOnlyMemory<byte>>? _pictures;
 
     public TextRunner(ClaimedJob job, AttemptServices services, AttemptStop stop)
         : base(job, services, stop)
@@ -52,7 +53,17 @@ internal sealed partial class TextRunner : Runner
 
         // What the answer already has is continued if the provider can; else the answer begins again, behind its prefix.
         var written = provider.ContinuesAssistantMessage ? Job.Text : Job.Prefix;
-        var messages = Prompt.Build(Job, written, provider.ContinuesAssistantMessage);
+        try
+        {
+            if (await FetchPicturesAsync() is { } missing)
+                return (null, missing);
+        }
+        catch (OperationCanceledException) when (Stop.Reason is not StopReason.None)
+        {
+            return (EndOf(Stop.Reason), null);
+        }
+
+        var messages = Prompt.Build(Job, _pictures!, written, provider.ContinuesAssistantMessage);
         using var silence = new Deadline(
             Services.Time, () => Stop.Stop(finish is not null ? StopReason.Finished : begun ? StopReason.IdleTimeout : StopReason.FirstTokenTimeout));
         silence.Set(limits.FirstToken);
@@ -129,6 +140,17 @@ internal sealed partial class TextRunner : Runner
         if (finish is null)
             return begun ? (Broken(Failures.StreamBroken(provider.Name)), null) : (null, Failures.StreamBroken(provider.Name));
         return (EndOf(finish.Value, provider, written, begun), null);
+    }
+
+    /// <summary>Fetches what the model is shown, once for all tries.</summary>
+    private async Task<GenerationFailure?> FetchPicturesAsync()
+    {
+        if (_pictures is not null)
+            return null;
+        var (pictures, failure) = await Services.Shown.ReadAsync(Job, Stop.Stopped);
+        if (failure is null)
+            _pictures = pictures;
+        return failure;
     }
 
     /// <summary>The first token of this attempt is here.</summary>

@@ -1,4 +1,6 @@
 using System.Buffers;
+using System.Security.Cryptography;
+using System.Text;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
@@ -35,7 +37,10 @@ internal sealed partial class AssetIntake(
     private static readonly Error Busy = Error.Unavailable(
         "busy", "The server is busy with other files right now. Nothing of this file was kept; try again in a moment.", TimeSpan.FromSeconds(5));
 
-    private static readonly Error NoImage = Error.Invalid("no_image", "This is no picture.", "file");
+    private static readonly Error StorageUnavailable = Error.Unavailable(
+        "storage_unavailable", "The server can't store files right now. Nothing of this file was kept; try again later.");
+
+    private static readonly Error NoImage = Error.Invalid("no_image", "This is no picture: PNG, JPEG, WebP, GIF and AVIF are.", "file");
 
     /// <summary>Stores a content.</summary>
     /// <param name="ownerId">Whose it will be.</param>
@@ -56,7 +61,7 @@ internal sealed partial class AssetIntake(
                 return received.Error;
             var (mediaType, whole) = received.Value;
             if (MediaTypes.IsImage(mediaType))
-                return await StoreImageAsync(ownerId, fileName, mediaType, upload, provenance, cancellationToken);
+                return await StoreImageAsync(ownerId, fileName, mediaType, upload, provenance, held: null, cancellationToken);
             if (provenance is not null)
                 return NoImage;
             return await StoreAsync(
@@ -77,7 +82,35 @@ internal sealed partial class AssetIntake(
         catch (BlobStoreException e)
         {
             LogNoRoom(logger, e, ownerId);
-            return Error.Unavailable("storage_unavailable", "The server can't store files right now. Nothing of this file was kept; try again later.");
+            return StorageUnavailable;
+        }
+    }
+
+    /// <summary>Stores a picture that is held back: as if it were deleted, until it is kept. Once for each sending, index and content.</summary>
+    /// <param name="ownerId">Whose it will be.</param>
+    /// <param name="content">Read once; not disposed.</param>
+    /// <param name="source">Where it comes from.</param>
+    /// <param name="cancellationToken">Cancels it; nothing is kept then.</param>
+    public async Task<Result<Asset>> HoldAsync(Guid ownerId, Stream content, SentImage source, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await using var upload = await blobs.BeginAsync(cancellationToken);
+            var received = await ReceiveAsync(ownerId, content, upload, cancellationToken);
+            if (!received.IsSuccess)
+                return received.Error == UnknownType ? NoImage : received.Error;
+            var (mediaType, whole) = received.Value;
+            if (!MediaTypes.IsImage(mediaType))
+                return NoImage;
+            var held = new Held(IdOf(ownerId, source.SendingId, whole.Hash), source.Index);
+            return await FindStoredAsync(ownerId, held.Id, held.Index, cancellationToken) is { } stored
+                ? stored
+                : await StoreImageAsync(ownerId, source.FileName, mediaType, upload, provenance: null, held, cancellationToken);
+        }
+        catch (BlobStoreException e)
+        {
+            LogNoRoom(logger, e, ownerId);
+            return StorageUnavailable;
         }
     }
 
@@ -122,7 +155,13 @@ internal sealed partial class AssetIntake(
 
     // Of the picture that came in nothing is stored: its upload is given up.
     private async Task<Result<Asset>> StoreImageAsync(
-        Guid ownerId, string fileName, string claimedType, IBlobUpload upload, ImageProvenance? provenance, CancellationToken cancellationToken)
+        Guid ownerId,
+        string fileName,
+        string claimedType,
+        IBlobUpload upload,
+        ImageProvenance? provenance,
+        Held? held,
+        CancellationToken cancellationToken)
     {
         Result<CleanImage> cleaned;
         await using (var content = upload.Read())
@@ -167,10 +206,11 @@ internal sealed partial class AssetIntake(
                         NegativePrompt = provenance?.NegativePrompt,
                         Seed = provenance?.Seed,
                         Model = provenance?.Model,
-                        JobId = provenance?.JobId,
-                        JobIndex = provenance?.Index,
+                        JobId = held?.Id ?? provenance?.JobId,
+                        JobIndex = held?.Index ?? provenance?.Index,
                         ConversationId = provenance?.ConversationId,
                         CreatedAt = now,
+                        DeletedAt = held is null ? null : now,
                     };
                 },
                 cancellationToken);
@@ -241,7 +281,9 @@ internal sealed partial class AssetIntake(
                 published.Add(part.Hash);
             }
 
-            var charged = await context.ChargeAsync(asset.OwnerId, asset.ChargedBytes, options.Value.QuotaBytes, cancellationToken);
+            // What is held back is charged when it is kept.
+            var charged = await context.ChargeAsync(
+                asset.OwnerId, asset.DeletedAt is null ? asset.ChargedBytes : 0, options.Value.QuotaBytes, cancellationToken);
             // Whoever stores the same picture of the same job waits for the owner's row above, and then finds it here.
             if (await FindStoredAsync(asset, cancellationToken) is { } stored)
                 return (stored, false);
@@ -284,6 +326,17 @@ internal sealed partial class AssetIntake(
         await context.Database.ExecuteSqlAsync($"UPDATE media.assets SET search = to_tsvector('simple', {words}) WHERE id = {asset.Id}", cancellationToken);
     }
 
+    // The same content of the same sending, and no other, whoever says so.
+    private static Guid IdOf(Guid ownerId, Guid sendingId, string contentHash)
+    {
+        Span<byte> hash = stackalloc byte[SHA256.HashSizeInBytes];
+        SHA256.HashData(Encoding.UTF8.GetBytes($"{ownerId:N}{sendingId:N}{contentHash}"), hash);
+        // Marked as what RFC 9562 calls version 8: made by a rule of one's own.
+        hash[6] = (byte)((hash[6] & 0x0f) | 0x80);
+        hash[8] = (byte)((hash[8] & 0x3f) | 0x80);
+        return new Guid(hash[..16], bigEndian: true);
+    }
+
     private static string Size(long bytes) => bytes switch
     {
         >= 1L << 30 => $"{bytes >> 30} GB",
@@ -300,6 +353,9 @@ internal sealed partial class AssetIntake(
 
     /// <summary>A content that is complete and not yet published.</summary>
     private sealed record Part(IBlobUpload Upload, string Hash, long Bytes);
+
+    /// <summary>What a picture that is held back is known by.</summary>
+    private sealed record Held(Guid Id, int Index);
 }
 
 /// <summary>

@@ -32,6 +32,9 @@ internal sealed partial class ImageProcessor : IDisposable
 
     private const int PreviewSide = 16;
 
+    /// <summary>Models look at tiles of some 500 pixels; most make larger pictures smaller themselves.</summary>
+    private const int ModelSide = 1024;
+
     /// <summary>72 to an inch.</summary>
     private const double DotsPerMillimetre = 72 / 25.4;
 
@@ -61,24 +64,16 @@ internal sealed partial class ImageProcessor : IDisposable
     /// <param name="mediaType">What its first bytes say it is.</param>
     /// <param name="content">The picture; seekable.</param>
     /// <param name="cancellationToken">Nobody waits any more.</param>
-    public async Task<Result<CleanImage>> CleanAsync(Guid ownerId, string mediaType, Stream content, CancellationToken cancellationToken)
-    {
-        using var place = await _turns.TakeAsync(ownerId, LongestWait, cancellationToken);
-        if (place is null)
-            return Busy;
-        using var limit = new CancellationTokenSource(_options.DecodingTimeout, _time);
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
-        try
-        {
-            return await Task.Run(() => Clean(mediaType, content, either.Token), CancellationToken.None);
-        }
-        catch (Exception e) when (e is VipsException or OperationCanceledException)
-        {
-            cancellationToken.ThrowIfCancellationRequested();
-            LogRefused(e, mediaType);
-            return limit.IsCancellationRequested ? TooSlow : Broken;
-        }
-    }
+    public Task<Result<CleanImage>> CleanAsync(Guid ownerId, string mediaType, Stream content, CancellationToken cancellationToken) =>
+        InTurnAsync(ownerId, mediaType, limit => Clean(mediaType, content, limit), cancellationToken);
+
+    /// <summary>Makes a picture small enough for a model: a JPEG, which all servers read.</summary>
+    /// <param name="ownerId">Whose it is.</param>
+    /// <param name="mediaType">What it is.</param>
+    /// <param name="content">The picture; seekable.</param>
+    /// <param name="cancellationToken">Nobody waits any more.</param>
+    public Task<Result<byte[]>> ShrinkForModelAsync(Guid ownerId, string mediaType, Stream content, CancellationToken cancellationToken) =>
+        InTurnAsync(ownerId, mediaType, limit => ShrinkForModel(mediaType, content, limit), cancellationToken);
 
     /// <summary>Decodes a picture that is not too large into memory: whatever follows reads that, and what the decoder held is free again.</summary>
     /// <exception cref="VipsException">It is damaged, or its time is over.</exception>
@@ -124,6 +119,26 @@ internal sealed partial class ImageProcessor : IDisposable
 
     public void Dispose() => _turns.Dispose();
 
+    private async Task<Result<T>> InTurnAsync<T>(
+        Guid ownerId, string mediaType, Func<CancellationToken, Result<T>> work, CancellationToken cancellationToken)
+    {
+        using var place = await _turns.TakeAsync(ownerId, LongestWait, cancellationToken);
+        if (place is null)
+            return Busy;
+        using var limit = new CancellationTokenSource(_options.DecodingTimeout, _time);
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(limit.Token, cancellationToken);
+        try
+        {
+            return await Task.Run(() => work(either.Token), CancellationToken.None);
+        }
+        catch (Exception e) when (e is VipsException or OperationCanceledException)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            LogRefused(e, mediaType);
+            return limit.IsCancellationRequested ? TooSlow : Broken;
+        }
+    }
+
     private Result<CleanImage> Clean(string mediaType, Stream content, CancellationToken cancellationToken)
     {
         var read = Decode(mediaType, content, cancellationToken);
@@ -149,6 +164,19 @@ internal sealed partial class ImageProcessor : IDisposable
         using var tiny = image.ThumbnailImage(PreviewSide, PreviewSide, Enums.Size.Down);
         var preview = tiny.WebpsaveBuffer(q: 30, alphaQ: 30, keep: Enums.ForeignKeep.None);
         return new CleanImage(kind, image.Width, image.Height, bytes, preview, variants);
+    }
+
+    private Result<byte[]> ShrinkForModel(string mediaType, Stream content, CancellationToken cancellationToken)
+    {
+        var read = Decode(mediaType, content, cancellationToken);
+        if (!read.IsSuccess)
+            return read.Error;
+        using var decoded = read.Value;
+        using var small = decoded.ThumbnailImage(ModelSide, ModelSide, Enums.Size.Down);
+        // What one sees through lies on white, as on most pages.
+        using var flat = small.HasAlpha() ? small.Flatten(background: [255]) : small.Copy();
+        using var watched = Watched(flat, cancellationToken);
+        return watched.JpegsaveBuffer(q: 90, keep: Enums.ForeignKeep.None);
     }
 
     // How many times the memory of other pictures a pixel takes: decoding an AVIF does, and so does encoding as WebP what one sees through.

@@ -9,7 +9,7 @@ internal sealed class DemoProvider(double tokensPerSecond, TimeProvider time) : 
 {
     public const string ProviderName = "demo";
 
-    public static ModelInfo Model { get; } = new("demo/demo", "Demo (not a language model)", ProviderName, 8192, IsDemo: true);
+    public static ModelInfo Model { get; } = new("demo/demo", "Demo (not a language model)", ProviderName, 8192, IsDemo: true, Sees: false);
 
     public string Name => ProviderName;
 

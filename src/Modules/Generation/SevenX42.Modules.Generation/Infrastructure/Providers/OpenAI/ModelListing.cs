@@ -1,4 +1,5 @@
 using System.Net.Http.Headers;
+using System.Text;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using SevenX42.Contracts.Generation;
@@ -8,7 +9,8 @@ namespace SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 
 /// <summary>A model as its server lists it.</summary>
 /// <param name="ContextTokens">Its context window, where the server says.</param>
-internal readonly record struct ListedModel(string Id, int? ContextTokens);
+/// <param name="Sees">Whether it can be shown pictures, where the server says.</param>
+internal readonly record struct ListedModel(string Id, int? ContextTokens, bool? Sees = null);
 
 /// <summary>What a server listed, or why it did not.</summary>
 /// <param name="Api">Root of the API that answered.</param>
@@ -66,13 +68,20 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
     }
 
     /// <summary>Reads a JSON document of the server beside its OpenAI-compatible API; <see langword="null"/> when there is none.</summary>
-    public async Task<JsonDocument?> FindAsync(Uri address, TimeSpan limit, CancellationToken cancellationToken)
+    /// <param name="address">Where it stands.</param>
+    /// <param name="limit">How long it may take.</param>
+    /// <param name="cancellationToken">Nobody waits any more.</param>
+    /// <param name="question">JSON to be posted there; <see langword="null"/> for nothing.</param>
+    public async Task<JsonDocument?> FindAsync(Uri address, TimeSpan limit, CancellationToken cancellationToken, string? question = null)
     {
         using var timeout = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
         timeout.CancelAfter(limit);
         try
         {
-            using var response = await _http.GetAsync(address, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
+            using var request = new HttpRequestMessage(question is null ? HttpMethod.Get : HttpMethod.Post, address);
+            if (question is not null)
+                request.Content = new StringContent(question, Encoding.UTF8, "application/json");
+            using var response = await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, timeout.Token);
             return response.IsSuccessStatusCode && await ReadAsync(response.Content, timeout.Token) is { } body ? TolerantJson.Parse(body) : null;
         }
         catch (Exception e) when (e is HttpRequestException or IOException or JsonException
@@ -147,7 +156,7 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
                 if (name.Length > 0 && new ModelId(provider, name).ToString().Length <= ModelInfo.LongestId
                     && !name.Any(c => char.IsControl(c) || c == '\uFFFD') && models.Count < MaxModels)
                 {
-                    models.Add(new ListedModel(name, FindContext(item)));
+                    models.Add(new ListedModel(name, FindContext(item), FindSight(item) ?? FindSight(root, name)));
                 }
             }
 
@@ -174,6 +183,26 @@ internal sealed partial class ModelListing(ProviderConnections connections) : ID
                 ? size
                 : null;
     }
+
+    // OpenRouter: https://openrouter.ai/docs/api-reference/list-available-models
+    private static bool? FindSight(JsonElement model) =>
+        model.TryGetProperty("architecture", out var architecture) ? Says(architecture, "input_modalities", "image") : null;
+
+    // llama.cpp lists what its models are capable of beside the list that OpenAI has.
+    private static bool? FindSight(JsonElement root, string name)
+    {
+        if (root.ValueKind != JsonValueKind.Object || !root.TryGetProperty("models", out var models) || models.ValueKind != JsonValueKind.Array)
+            return null;
+        var model = models.EnumerateArray().FirstOrDefault(m =>
+            m.ValueKind == JsonValueKind.Object && m.TryGetProperty("model", out var id) && id.ValueKind == JsonValueKind.String && id.ValueEquals(name));
+        return Says(model, "capabilities", "multimodal");
+    }
+
+    /// <summary>Whether a list of an object has a word; <see langword="null"/> when there is no such list.</summary>
+    internal static bool? Says(JsonElement item, string list, string word) =>
+        item.ValueKind == JsonValueKind.Object && item.TryGetProperty(list, out var words) && words.ValueKind == JsonValueKind.Array
+            ? words.EnumerateArray().Any(w => w.ValueKind == JsonValueKind.String && w.ValueEquals(word))
+            : null;
 
     [GeneratedRegex(@"embed|whisper|\btts\b|-tts|dall-e|moderation|transcribe|realtime|-audio|gpt-image|rerank|\bsora\b|^(davinci|babbage)-002$", RegexOptions.IgnoreCase)]
     private static partial Regex NotForChat();

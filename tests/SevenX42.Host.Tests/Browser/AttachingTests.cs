@@ -1,0 +1,109 @@
+using System.Text.RegularExpressions;
+using Microsoft.Playwright;
+using SevenX42.Testing;
+using static Microsoft.Playwright.Assertions;
+
+namespace SevenX42.Host.Tests.Browser;
+
+/// <summary>A person attaches pictures to what they say.</summary>
+public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
+{
+    private static readonly string Excess = "Attach at most 4 pictures (PNG, JPEG, WebP, GIF or AVIF) of at most 20 MB each.";
+
+    private ScriptedProvider _provider = null!;
+    private AppHost? _app;
+
+    public async ValueTask InitializeAsync()
+    {
+        _provider = await ScriptedProvider.StartAsync();
+        _provider.Script("scripted", Script.Answer("I see."));
+        _app = await AppHost.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            [new("Generation:Providers:0:Name", "test"), new("Generation:Providers:0:BaseUrl", _provider.BaseUrl.ToString())]);
+    }
+
+    public async ValueTask DisposeAsync()
+    {
+        if (_app is not null)
+            await _app.DisposeAsync();
+        await _provider.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Pictures_are_chosen_pasted_removed_and_sent_and_there_after_a_reload()
+    {
+        await using var person = await Person.ArriveAsync(chromium, _app!.Address, options: Person.Phone);
+        var (attached, chooser) = (Attached(person), Chooser(person));
+        await Expect(person.Send).ToBeDisabledAsync();
+        await chooser.SetInputFilesAsync([File("a.png", 20), File("b.png", 60)]);
+        await PasteAsync(person, File("c.png", 90));
+        await Expect(attached).ToHaveCountAsync(3);
+        await person.Page.WaitForFunctionAsync("() => [...document.querySelectorAll('#attached img')].every(i => i.naturalWidth === 40)");
+        Assert.Equal("", await person.AccessibilityFaultsAsync());
+        await chooser.SetInputFilesAsync([File("d.png", 30), File("e.png", 31)]);
+        await Expect(person.Page.GetByText(Excess)).ToBeVisibleAsync();
+        await Expect(attached).ToHaveCountAsync(4);
+        await person.Button("Remove b.png").ClickAsync();
+        await Expect(person.Page.GetByText(Excess)).ToBeHiddenAsync();
+        await Expect(person.Message).ToBeFocusedAsync();
+
+        // The demo sees nothing, and says so before anything is sent.
+        var note = person.Page.GetByText("This model can't see pictures. Choose another model, or send without them.");
+        await Expect(note).ToBeHiddenAsync();
+        await person.Page.GetByLabel("Model", new() { Exact = true }).SelectOptionAsync("demo/demo");
+        await Expect(note).ToBeVisibleAsync();
+        await person.Send.ClickAsync();
+        await Expect(person.Page.Locator("#composer-notice")).ToContainTextAsync("can't see pictures");
+        await Expect(attached).ToHaveCountAsync(3);
+        Assert.Equal(390, await person.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth"));
+        await person.Page.GetByLabel("Model", new() { Exact = true }).SelectOptionAsync("test/scripted");
+        await Expect(note).ToBeHiddenAsync();
+
+        // No words are needed.
+        await person.Send.ClickAsync();
+        await person.AnswerBecomesAsync("completed");
+        await Expect(attached).ToHaveCountAsync(0);
+        Assert.Equal(3, _provider.Requests[0].Pictures[^1].Count);
+        await person.Page.ReloadAsync();
+        var shown = person.Page.Locator("article[data-role=user]").GetByRole(AriaRole.Img);
+        await Expect(shown).ToHaveCountAsync(3);
+        await person.Page.WaitForFunctionAsync("() => [...document.querySelectorAll('article img')].every(i => i.naturalWidth === 40)");
+        Assert.Equal("", await person.AccessibilityFaultsAsync());
+        await Expect(person.Page.Locator("article[data-role=user] a:has(img)").First).ToHaveAttributeAsync("href", new Regex("^/media/assets/"));
+    }
+
+    [Fact]
+    public async Task Pictures_of_a_message_that_did_not_arrive_stay_and_go_with_it_once_the_connection_is_back()
+    {
+        await using var person = await Person.ArriveAsync(chromium, _app!.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        await Chooser(person).SetInputFilesAsync([File("a.png", 20)]);
+        await person.Profile.SetOfflineAsync(true);
+        await person.Message.FillAsync("What is this?");
+        await person.Message.PressAsync("Enter");
+        await Expect(person.Page.GetByText("No connection. Your message is kept here")).ToBeVisibleAsync();
+        await Expect(Attached(person)).ToHaveCountAsync(1);
+        await person.Profile.SetOfflineAsync(false);
+        await Expect(person.Page.Locator("article[data-role=user]").Last.GetByRole(AriaRole.Img)).ToHaveCountAsync(1);
+        await Expect(Attached(person)).ToHaveCountAsync(0);
+        await Expect(person.Message).ToHaveValueAsync("");
+        await person.AnswerBecomesAsync("completed");
+    }
+
+    private static ILocator Attached(Person person) => person.Page.Locator("#attached > li");
+
+    private static ILocator Chooser(Person person) => person.Page.GetByLabel("Attach pictures");
+
+    private static FilePayload File(string name, int shade) => new() { Name = name, MimeType = "image/png", Buffer = Photo.Png(shade: shade) };
+
+    private static Task PasteAsync(Person person, FilePayload file) => person.Message.EvaluateAsync(
+        """
+        (box, [name, type, content]) => {
+          const clipboardData = new DataTransfer();
+          clipboardData.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
+          box.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        }
+        """,
+        new[] { file.Name, file.MimeType, Convert.ToBase64String(file.Buffer) });
+}

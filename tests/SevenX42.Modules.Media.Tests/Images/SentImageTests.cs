@@ -1,0 +1,166 @@
+using System.Net;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
+using NetVips;
+using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Media;
+using SevenX42.Modules.Media.Integration;
+using SevenX42.Testing;
+
+namespace SevenX42.Modules.Media.Tests.Images;
+
+/// <summary>Pictures that are sent with something else: held back until that is stored, then their owner's; and shown to models.</summary>
+public sealed class SentImageTests(PostgresServer postgres)
+{
+    private static readonly Guid Ann = new("0197aaaa-0000-7000-8000-000000000001");
+    private static readonly Guid Ben = new("0197aaaa-0000-7000-8000-000000000002");
+
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
+    [Fact]
+    public async Task What_is_held_back_is_nobodys_until_it_is_kept_and_then_its_owners_once()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var id = (await HoldAsync(host, Pictures.Jpeg(700, 500), new SentImage(NewId(), 0, "../my\u202ephoto.jpeg"))).Value;
+        Assert.Equal(HttpStatusCode.NotFound, (await client.GetAsync($"/media/assets/{id}", Cancellation)).StatusCode);
+        Assert.Equal(0, await host.BytesOfAsync(Ann));
+        Assert.Empty(await FindAsync(host, id));
+
+        var conversation = NewId();
+        Assert.True((await KeepAsync(host, conversation, id)).IsSuccess);
+        Assert.True((await KeepAsync(host, conversation, id)).IsSuccess);
+        Assert.Equal((700, 500), (await FindAsync(host, id)).Select(a => (a.Picture!.Width, a.Picture.Height)).Single());
+        Assert.Equal(HttpStatusCode.OK, (await client.GetAsync($"/media/assets/{id}?w=320", Cancellation)).StatusCode);
+        var row = await host.QueryAsync(context => context.Assets.SingleAsync(Cancellation));
+        Assert.Equal(("myphoto.jpg", conversation, null), (row.FileName, row.ConversationId, row.Prompt));
+        Assert.Equal(row.ChargedBytes, await host.BytesOfAsync(Ann));
+
+        await host.DeliverAsync<ConversationDeletedHandler, ConversationDeleted>(new ConversationDeleted(NewId(), conversation, Ann));
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task The_same_picture_of_the_same_sending_is_one_and_any_other_is_another()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var (sending, picture) = (NewId(), Pictures.Png());
+        var first = await HoldAsync(host, picture, new SentImage(sending, 0, "a.png"));
+        Assert.Equal(first.Value, (await HoldAsync(host, picture, new SentImage(sending, 0, "b.png"))).Value);
+        var others = new[]
+        {
+            await HoldAsync(host, picture, new SentImage(sending, 1, "a.png")),
+            await HoldAsync(host, picture, new SentImage(NewId(), 0, "a.png")),
+            await HoldAsync(host, Pictures.Png(), new SentImage(sending, 0, "a.png")),
+            await HoldAsync(host, picture, new SentImage(sending, 0, "a.png"), Ben),
+        };
+        Assert.Equal(5, others.Append(first).Select(h => h.Value).Distinct().Count());
+    }
+
+    [Fact]
+    public async Task What_is_no_picture_is_too_large_or_does_not_fit_is_refused_in_a_sentence_and_leaves_nothing()
+    {
+        await using var host = await MediaHost.StartAsync(postgres, ("Media:QuotaBytes", "100000"), ("Media:MaxAssetBytes", "50000"));
+        foreach (var (content, code) in ((byte[] Content, string Code)[])[
+            ([], "empty_file"), ("%PDF-1.7 and so on"u8.ToArray(), "no_image"), ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], "no_image"),
+            (Uploads.NewText(), "no_image"), (Uploads.NewText(60_000), "too_large"), (Pictures.Png()[..40], "broken_image")])
+        {
+            Assert.Equal(code, (await HoldAsync(host, content, new SentImage(NewId(), 0, "x"))).Error?.Code);
+        }
+
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+        // All or none: the second finds no room.
+        var conversation = NewId();
+        var held = new List<Guid>();
+        while (await host.QueryAsync(context => context.Assets.SumAsync(a => a.Bytes + a.VariantBytes, Cancellation)) <= 100_000)
+            held.Add((await HoldAsync(host, Pictures.Png(900, 700), new SentImage(NewId(), 0, "x"))).Value);
+        Assert.Equal("quota_exceeded", (await KeepAsync(host, conversation, [.. held])).Error?.Code);
+        Assert.Empty(await FindAsync(host, [.. held]));
+        Assert.Equal(0, await host.BytesOfAsync(Ann));
+    }
+
+    [Fact]
+    public async Task What_is_never_kept_is_swept_and_nobody_else_keeps_it()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var id = (await HoldAsync(host, Pictures.Png(400, 300), new SentImage(NewId(), 0, "x"))).Value;
+        Assert.Equal("picture_gone", (await KeepForAsync(host, Ben, NewId(), id)).Error?.Code);
+        var gone = NewId();
+        await host.DeliverAsync<ConversationDeletedHandler, ConversationDeleted>(new ConversationDeleted(NewId(), gone, Ann));
+        Assert.Equal(ErrorKind.NotFound, (await KeepAsync(host, gone, id)).Error?.Kind);
+        await host.PurgeAsync();
+        Assert.Equal("picture_gone", (await KeepAsync(host, NewId(), id)).Error?.Code);
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task Models_are_shown_a_JPEG_of_1024_pixels_at_most_without_what_one_sees_through()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        foreach (var (picture, width, height) in ((byte[] Picture, int Width, int Height)[])[
+            (Pictures.Png(2000, 500), 1024, 256), (Pictures.WebP(300, 1500), 205, 1024), (Pictures.Gif(60, 40), 60, 40)])
+        {
+            Assert.Equal((width, height, 3), ShapeOf(await ReadNewAsync(host, picture)));
+        }
+
+        using var seeThrough = Pictures.WithAlpha(200, 100);
+        var flat = await ReadNewAsync(host, seeThrough.PngsaveBuffer());
+        Assert.Equal((200, 100, 3), ShapeOf(flat));
+        using var grey = Pictures.Grey(50, 50);
+        Assert.Equal((50, 50, 1), ShapeOf(await ReadNewAsync(host, grey.PngsaveBuffer())));
+    }
+
+    [Fact]
+    public async Task Only_what_its_owner_still_has_is_shown()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var id = (await HoldAsync(host, Pictures.Png(), new SentImage(NewId(), 0, "x"))).Value;
+        Assert.Equal(ErrorKind.NotFound, (await ReadAsync(host, Ann, id)).Error?.Kind);
+        await KeepAsync(host, NewId(), id);
+        Assert.True((await ReadAsync(host, Ann, id)).IsSuccess);
+        Assert.Equal(ErrorKind.NotFound, (await ReadAsync(host, Ben, id)).Error?.Kind);
+        await client.DeleteAsync($"/media/assets/{id}", Cancellation);
+        Assert.Equal(ErrorKind.NotFound, (await ReadAsync(host, Ann, id)).Error?.Kind);
+    }
+
+    private static (int Width, int Height, int Bands) ShapeOf(ReadOnlyMemory<byte> jpeg)
+    {
+        Assert.Equal([0xFF, 0xD8, 0xFF], jpeg[..3].ToArray());
+        using var image = Image.JpegloadBuffer(jpeg.ToArray());
+        return (image.Width, image.Height, image.Bands);
+    }
+
+    private static async Task<ReadOnlyMemory<byte>> ReadNewAsync(MediaHost host, byte[] picture)
+    {
+        var id = (await HoldAsync(host, picture, new SentImage(NewId(), 0, "x"))).Value;
+        await KeepAsync(host, NewId(), id);
+        return (await ReadAsync(host, Ann, id)).Value;
+    }
+
+    private static Task<Result<ReadOnlyMemory<byte>>> ReadAsync(MediaHost host, Guid owner, Guid id) =>
+        WithMediaAsync(host, media => media.ReadForModelAsync(owner, id, Cancellation));
+
+    private static Task<IReadOnlyList<AssetInfo>> FindAsync(MediaHost host, params Guid[] ids) =>
+        WithMediaAsync(host, media => media.FindAsync(Ann, ids, Cancellation));
+
+    private static Task<Result> KeepAsync(MediaHost host, Guid conversation, params Guid[] ids) => KeepForAsync(host, Ann, conversation, ids);
+
+    private static Task<Result> KeepForAsync(MediaHost host, Guid owner, Guid conversation, params Guid[] ids) =>
+        WithMediaAsync(host, media => media.KeepAsync(owner, ids, conversation, Cancellation));
+
+    private static Task<Result<Guid>> HoldAsync(MediaHost host, byte[] content, SentImage source, Guid? owner = null) =>
+        WithMediaAsync(host, async media =>
+        {
+            using var stream = new MemoryStream(content);
+            return await media.HoldAsync(owner ?? Ann, stream, source, Cancellation);
+        });
+
+    private static async Task<T> WithMediaAsync<T>(MediaHost host, Func<IMediaApi, Task<T>> ask)
+    {
+        await using var scope = host.Services.CreateAsyncScope();
+        return await ask(scope.ServiceProvider.GetRequiredService<IMediaApi>());
+    }
+
+    private static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());
+}
