@@ -109,7 +109,8 @@ public sealed class SeeingTests(PostgresServer postgres) : IAsyncLifetime
             .EnsureSuccessStatusCode();
         page = await _chat.Browser.FinishedAsync(id);
         Assert.NotNull(page.QuerySelector("[data-role=user] li img"));
-        Assert.Equal(([("user", "What is it?")], 1), (Asked()[^1].Messages, Asked()[^1].Pictures[0].Count));
+        Assert.Equal([("user", "What is it?")], Asked()[^1].Messages);
+        Assert.Single(Asked()[^1].Pictures[0]);
         Assert.Equal(1L, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
 
         // A picture that its owner deletes is missing wherever it was, and the model is told.

@@ -61,7 +61,7 @@ public sealed class LogWriterTests
     {
         var job = new ClaimedJob(
             Guid.Empty, Guid.Empty, Guid.Empty, Guid.Empty, "answer", "conversation/1", "2", "demo", "demo/demo", [], [], "", "", 1, 0, false, "", "",
-            TimeSpan.Zero, Image: null, Drawn.Nothing);
+            TimeSpan.Zero, Image: null, Drawn.Nothing, Pictures: []);
         return new LogWriter(_log, job, _transcript, refused, _time, NullLogger.Instance);
     }
 

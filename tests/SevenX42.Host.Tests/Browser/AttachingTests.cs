@@ -8,7 +8,7 @@ namespace SevenX42.Host.Tests.Browser;
 /// <summary>A person attaches pictures to what they say.</summary>
 public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
 {
-    private static readonly string Excess = "Attach at most 4 pictures (PNG, JPEG, WebP, GIF or AVIF) of at most 20 MB each.";
+    private const string Excess = "Attach at most 4 pictures (PNG, JPEG, WebP, GIF or AVIF) of at most 20 MB each.";
 
     private ScriptedProvider _provider = null!;
     private AppHost? _app;
@@ -97,7 +97,7 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
 
     private static FilePayload File(string name, int shade) => new() { Name = name, MimeType = "image/png", Buffer = Photo.Png(shade: shade) };
 
-    private static Task PasteAsync(Person person, FilePayload file) => person.Message.EvaluateAsync(
+    private static async Task PasteAsync(Person person, FilePayload file) => await person.Message.EvaluateAsync(
         """
         (box, [name, type, content]) => {
           const clipboardData = new DataTransfer();

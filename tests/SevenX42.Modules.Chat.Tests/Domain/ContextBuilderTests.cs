@@ -45,12 +45,12 @@ public sealed class ContextBuilderTests
     });
 
     [Fact]
-    public void Pictures_cost_what_they_cost_and_the_oldest_are_left_out_before_any_words()
+    public void Pictures_cost_what_they_cost_and_the_oldest_are_left_out_first()
     {
         List<ContextMessage> branch = [new(false, 10, 1), new(true, 10), new(false, 10, 2), new(true, 10), new(false, 10, 1)];
         const int words = 5 * 14;
         Assert.Equal(new ContextStart(0, 0), Start(words, pictures: 4));
-        Assert.Equal(new ContextStart(0, 2), Start(words, pictures: 3));
+        Assert.Equal(new ContextStart(0, 1), Start(words, pictures: 3));
         Assert.Equal(new ContextStart(0, 3), Start(words, pictures: 2));
         Assert.Equal(new ContextStart(0, 3), Start(words, pictures: 1));
         // Those of the last message always go in, whatever becomes of the rest.

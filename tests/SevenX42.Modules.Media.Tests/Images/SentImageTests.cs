@@ -60,10 +60,10 @@ public sealed class SentImageTests(PostgresServer postgres)
     [Fact]
     public async Task What_is_no_picture_is_too_large_or_does_not_fit_is_refused_in_a_sentence_and_leaves_nothing()
     {
-        await using var host = await MediaHost.StartAsync(postgres, ("Media:QuotaBytes", "100000"), ("Media:MaxAssetBytes", "50000"));
+        await using var host = await MediaHost.StartAsync(postgres, ("Media:QuotaBytes", "800000"), ("Media:MaxAssetBytes", "500000"));
         foreach (var (content, code) in ((byte[] Content, string Code)[])[
             ([], "empty_file"), ("%PDF-1.7 and so on"u8.ToArray(), "no_image"), ([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], "no_image"),
-            (Uploads.NewText(), "no_image"), (Uploads.NewText(60_000), "too_large"), (Pictures.Png()[..40], "broken_image")])
+            (Uploads.NewText(), "no_image"), (Uploads.NewText(600_000), "too_large"), (Pictures.Png()[..40], "broken_image")])
         {
             Assert.Equal(code, (await HoldAsync(host, content, new SentImage(NewId(), 0, "x"))).Error?.Code);
         }
@@ -72,7 +72,7 @@ public sealed class SentImageTests(PostgresServer postgres)
         // All or none: the second finds no room.
         var conversation = NewId();
         var held = new List<Guid>();
-        while (await host.QueryAsync(context => context.Assets.SumAsync(a => a.Bytes + a.VariantBytes, Cancellation)) <= 100_000)
+        while (await host.QueryAsync(context => context.Assets.SumAsync(a => a.Bytes + a.VariantBytes, Cancellation)) <= 800_000)
             held.Add((await HoldAsync(host, Pictures.Png(900, 700), new SentImage(NewId(), 0, "x"))).Value);
         Assert.Equal("quota_exceeded", (await KeepAsync(host, conversation, [.. held])).Error?.Code);
         Assert.Empty(await FindAsync(host, [.. held]));

@@ -13,8 +13,8 @@ internal readonly record struct ContextStart(int Message, int Picture);
 
 /// <summary>
 /// Decides what goes into the context of an answer: the instructions, and as many of the branch's newest messages as the model's
-/// window holds beside the answer. The last message always goes in, even when it alone is too much: then the provider says so. Of old
-/// messages the pictures are left out before the words.
+/// window holds beside the answer. The last message always goes in, even when it alone is too much: then the provider says so. Old
+/// pictures are left out where they no longer fit beside the words that are newer, and then all that are older.
 /// </summary>
 internal static class ContextBuilder
 {
