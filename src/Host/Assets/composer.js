@@ -1,10 +1,8 @@
 import htmx from "htmx.org";
 import { $, on, remember, running, showModel, stop, tell } from "./dom.js";
 
-// A version 4 UUID; crypto.randomUUID is missing on plain http.
-const newId = () =>
-  "10000000-1000-4000-8000-100000000000".replace(/[018]/g, (c) =>
-    (c ^ (crypto.getRandomValues(new Uint8Array(1))[0] & (15 >> (c / 4)))).toString(16));
+// A version 4 UUID, which ends the address of every blob; crypto.randomUUID is missing on plain http.
+const newId = () => URL.createObjectURL(new Blob()).slice(-36);
 
 /** Whether a key sends what is written. 229: it belongs to an input method that composes, also where isComposing is already over (Safari). */
 export const sends = (event) => event.key === "Enter" && !event.shiftKey && !event.isComposing && event.keyCode !== 229;
@@ -56,7 +54,8 @@ export const composer = () => ({
   unsent: false,
   // What it was tried to send, { id, text, files }, as long as nobody knows what became of it.
   tried: null,
-  shots: [],
+  files: [],
+  url: URL.createObjectURL,
   // Whether there were more pictures than may be sent, or others.
   excess: false,
 
@@ -66,15 +65,6 @@ export const composer = () => ({
 
   get label() {
     return this.busy ? "Sending…" : "Send";
-  },
-
-  get files() {
-    return this.shots.map((shot) => shot.file);
-  },
-
-  // Words are needed where there is nothing to look at.
-  get bare() {
-    return !this.shots.length;
   },
 
   init() {
@@ -107,7 +97,7 @@ export const composer = () => ({
 
   typed() {
     const area = this.$refs.text;
-    this.empty = this.bare && !area.value.trim();
+    this.empty = !this.files[0] && !area.value.trim();
     if (this.tried && this.tried.text !== area.value && this.tried.id === this.$refs.id.value) this.$refs.id.value = newId();
     this.keep();
     if (!CSS.supports("field-sizing: content")) {
@@ -126,7 +116,7 @@ export const composer = () => ({
   },
 
   detach({ currentTarget }) {
-    this.hold(this.shots.filter((shot) => shot.url !== currentTarget.value).map((shot) => shot.file));
+    this.hold(this.files.filter((_, index) => index != currentTarget.value));
     this.$refs.text.focus();
   },
 
@@ -135,13 +125,11 @@ export const composer = () => ({
     if (this.tried) this.$refs.id.value = newId();
     const { pictures } = this.$refs;
     const { most, bytes } = pictures.dataset;
-    const fit = files.filter((file) => pictures.accept.includes(file.type) && file.size <= bytes).slice(0, most);
+    this.files = files.filter((file) => pictures.accept.includes(file.type) && file.size <= bytes).slice(0, most);
+    this.excess = this.files.length < files.length;
     const chosen = new DataTransfer();
-    for (const file of fit) chosen.items.add(file);
+    this.files.forEach((file) => chosen.items.add(file));
     pictures.files = chosen.files;
-    for (const { url } of this.shots) URL.revokeObjectURL(url);
-    this.shots = fit.map((file) => ({ file, url: URL.createObjectURL(file), label: "Remove " + file.name }));
-    this.excess = fit.length < files.length;
     this.typed();
   },
 
