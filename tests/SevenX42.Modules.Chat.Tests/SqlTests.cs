@@ -62,13 +62,14 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
     [Fact]
     public async Task A_page_takes_few_commands()
     {
+        await DrawAsync();
         var conversation = await ConverseAsync(60);
         for (var i = 0; i < 20; i++)
             await ConverseAsync(2);
         var message = await ScalarAsync<Guid>("SELECT id FROM chat.messages WHERE conversation_id = $1 AND number = 58", conversation);
         foreach (var (template, most) in ((string, int)[])
         [
-            ("/", 2), ("/c/{0}", 6), ("/c/{0}?message=3", 8), ("/conversations", 2), ("/conversations/{0}/transcript", 3), ("/conversations/{0}/earlier?before={1}", 3),
+            ("/studio", 8), ("/studio/prompts", 1), ("/", 2), ("/c/{0}", 6), ("/c/{0}?message=3", 8), ("/conversations", 2), ("/conversations/{0}/transcript", 3), ("/conversations/{0}/earlier?before={1}", 3),
             ("/conversations/{0}/later?after=3&leaf={1}", 4),
             ("/conversations/{0}/messages/{1}", 2), ("/conversations/{0}/messages/{1}/raw", 1), ("/conversations/{0}/settings", 3), ("/search?q=word", 3),
         ])
@@ -114,6 +115,7 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
     {
         var conversation = await ConverseAsync(60);
         var message = await ScalarAsync<Guid>("SELECT id FROM chat.messages WHERE conversation_id = $1 AND number = 58", conversation);
+        await DrawAsync();
         for (var i = 0; i < Mine; i++)
             await ConverseAsync(2);
         await _app.DisposeAsync();
@@ -123,7 +125,7 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
         using (Listen((text, _) => commands[text] = true))
         {
             _app = await AppHost.StartAsync(_database, _settings);
-            foreach (var page in (string[])["/", "/c/{0}", "/c/{0}?message=3", "/conversations", "/conversations?loaded=200", "/conversations/{0}/transcript", "/conversations/{0}/transcript?from=3&to=40", "/conversations/{0}/earlier?before={1}", "/conversations/{0}/later?after=3&leaf={1}", "/conversations/{0}/messages/{1}", "/conversations/{0}/messages/{1}/raw", "/search?q=word", "/search?q=rare+wor"])
+            foreach (var page in (string[])["/", "/studio", "/c/{0}", "/c/{0}?message=3", "/conversations", "/conversations?loaded=200", "/conversations/{0}/transcript", "/conversations/{0}/transcript?from=3&to=40", "/conversations/{0}/earlier?before={1}", "/conversations/{0}/later?after=3&leaf={1}", "/conversations/{0}/messages/{1}", "/conversations/{0}/messages/{1}/raw", "/search?q=word", "/search?q=rare+wor"])
                 (await _browser.GetAsync(Format(page, conversation, message))).EnsureSuccessStatusCode();
             var list = await _browser.PageAsync("/conversations");
             (await _browser.GetAsync(list.QuerySelector("[hx-get*='after=']")!.GetAttribute("hx-get")!)).EnsureSuccessStatusCode();
@@ -218,6 +220,12 @@ public sealed class SqlTests(PostgresServer postgres, ITestOutputHelper output) 
 
     private Task<HttpResponseMessage> SendAsync(Guid conversation) =>
         _browser.PostAsync($"/conversations/{conversation}/messages", ("messageId", ChatBrowser.NewId().ToString()), ("text", "More"));
+
+    private async Task DrawAsync()
+    {
+        (await _browser.PostAsync("/studio", ("messageId", ChatBrowser.NewId().ToString()), ("text", "A word"), ("steps", "1"), ("draw", "true"))).EnsureSuccessStatusCode();
+        await Eventually.TrueAsync(async () => (await _browser.PageAsync("/studio")).QuerySelector("#stage [data-status=completed]:not([data-role=user])") is not null);
+    }
 
     /// <summary>A conversation of its owner with so many messages; the last is an answer.</summary>
     private async Task<Guid> ConverseAsync(int messages)

@@ -191,9 +191,10 @@ export const composer = () => ({
     this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
-    this.hold(this.files.filter((file) => !files?.includes(file)));
-    this.fill(after(text, this.$refs.text.value));
-    this.$refs.text.focus();
+    if (files?.length) this.hold(this.files.filter((file) => !files.includes(file)));
+    const area = this.$refs.text;
+    this.fill(this.$root.dataset.keep == null ? after(text, area.value) : area.value);
+    area.focus();
   },
 
   // No response: nobody knows whether it arrived.

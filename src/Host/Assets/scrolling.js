@@ -26,10 +26,10 @@ function moved() {
 
 function watch() {
   grown.disconnect();
-  const transcript = $("#transcript");
-  if (!transcript) return;
-  grown.observe(transcript);
-  grown.observe(scroller());
+  const element = scroller();
+  if (!element) return;
+  grown.observe(element);
+  grown.observe($("#transcript"));
 }
 
 export function toLatest() {

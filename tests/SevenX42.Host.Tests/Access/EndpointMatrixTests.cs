@@ -23,6 +23,8 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
         ("GET /search", Access.Everybody, []),
         ("GET /conversations", Access.Everybody, []),
         ("GET /models", Access.Everybody, []),
+        ("GET /studio", Access.Everybody, []),
+        ("GET /studio/prompts", Access.Everybody, []),
         ("GET /composer/picture", Access.Everybody, [("imageModel", "demo-images/demo")]),
         ("GET /images", Access.Everybody, []),
         ("GET /images/grid", Access.Everybody, []),
@@ -83,6 +85,7 @@ public sealed partial class EndpointMatrixTests(PostgresServer postgres) : IAsyn
 
         // Makes a guest of whoever is nobody yet.
         ("POST /conversations", Access.Everybody, [("messageId", "{new}"), ("text", "Mine")]),
+        ("POST /studio", Access.Everybody, [("messageId", "{new}"), ("text", "Mine")]),
         ("POST /signout", Access.Everybody, []),
     ];
 

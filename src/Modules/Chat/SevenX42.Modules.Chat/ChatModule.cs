@@ -12,6 +12,7 @@ using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Features.Conversations;
 using SevenX42.Modules.Chat.Features.Messages;
+using SevenX42.Modules.Chat.Features.Studio;
 using SevenX42.Modules.Chat.Infrastructure;
 using SevenX42.Modules.Chat.Integration;
 using SevenX42.Modules.Chat.Rendering;
@@ -59,6 +60,8 @@ public sealed class ChatModule : IModule
         var withPictures = new PictureForm(SentPictures.LargestForm(scope.ServiceProvider.GetRequiredService<IMediaApi>().MaxBytes));
         routes.MapGet("/", ReadConversationEndpoint.New).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/c/{conversationId:guid}", ReadConversationEndpoint.Get).RequireAuthorization();
+        routes.MapGet("/studio", ReadStudioEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
+        routes.MapGet("/studio/prompts", ListPromptsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/composer/picture", ReadDrawingOptionsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/search", SearchConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/conversations", ListConversationsEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
@@ -66,6 +69,7 @@ public sealed class ChatModule : IModule
             .WithMetadata(new AllowGuestCreation(), withPictures)
             .WithFormOptions(multipartBodyLengthLimit: withPictures.MaxRequestBodySize)
             .RequireAuthorization();
+        routes.MapPost("/studio", SendMessageEndpoint.Draw).WithMetadata(new AllowGuestCreation()).RequireAuthorization();
 
         var conversation = routes.MapGroup("/conversations/{conversationId:guid}").RequireAuthorization();
         conversation.MapGet("/transcript", ReadTranscriptEndpoint.Get);

@@ -31,6 +31,12 @@ internal sealed class Conversation
 
     public TitleSource TitleSource { get; private set; }
 
+    /// <summary>
+    /// Whether it is its owner's studio, of which everybody has at most one: all its messages ask for pictures. It has no place in the
+    /// list, has nothing that can be changed of it, and is not deleted but with its owner.
+    /// </summary>
+    public bool IsStudio { get; private init; }
+
     /// <summary>Model of new answers; empty for the default.</summary>
     public string Model { get; set; } = "";
 
@@ -58,6 +64,16 @@ internal sealed class Conversation
         Id = id,
         OwnerId = ownerId,
         Title = Titles.FromFirstMessage(firstMessage),
+        CreatedAt = now,
+        UpdatedAt = now,
+    };
+
+    public static Conversation Studio(Guid id, Guid ownerId, DateTimeOffset now) => new()
+    {
+        Id = id,
+        OwnerId = ownerId,
+        IsStudio = true,
+        Title = "Studio",
         CreatedAt = now,
         UpdatedAt = now,
     };

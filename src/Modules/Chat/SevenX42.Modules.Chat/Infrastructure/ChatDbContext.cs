@@ -58,6 +58,12 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             .SingleOrDefaultAsync(cancellationToken);
     }
 
+    /// <summary>The owner's studio; <see langword="null"/> as long as nothing was drawn there.</summary>
+    public Task<Guid?> FindStudioAsync(Guid ownerId, CancellationToken cancellationToken) => Conversations
+        .Where(c => c.OwnerId == ownerId && c.IsStudio)
+        .Select(c => (Guid?)c.Id)
+        .SingleOrDefaultAsync(cancellationToken);
+
     /// <summary>Whoever's conversation, deleted or not, locked in the same way: for what nobody does to it.</summary>
     public async Task<Conversation?> LockAsync(Guid conversationId, CancellationToken cancellationToken)
     {
@@ -159,6 +165,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NULL").HasDatabaseName("ix_conversations_recent");
             conversation.HasIndex(c => new { c.OwnerId, c.PinnedAt }).IsDescending(false, true)
                 .HasFilter("deleted_at IS NULL AND pinned_at IS NOT NULL").HasDatabaseName("ix_conversations_pinned");
+            conversation.HasIndex(c => c.OwnerId).IsUnique().HasFilter("is_studio").HasDatabaseName("ix_conversations_studio");
             conversation.HasIndex(c => c.DeletedAt).HasFilter("deleted_at IS NOT NULL").HasDatabaseName("ix_conversations_deleted");
         });
         modelBuilder.Entity<Message>(message =>
@@ -177,6 +184,8 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);
+            message.HasIndex(m => new { m.OwnerId, m.CreatedAt }).IsDescending(false, true)
+                .HasFilter("drawing IS NOT NULL AND role = 'User'").HasDatabaseName("ix_messages_prompts");
             message.HasIndex(m => m.GenerationId).HasFilter("status = 'Pending'").HasDatabaseName("ix_messages_pending");
         });
         modelBuilder.Entity<Owner>(owner =>

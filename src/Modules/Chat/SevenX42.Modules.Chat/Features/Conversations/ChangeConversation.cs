@@ -37,7 +37,7 @@ internal sealed class ChangeConversationHandler(ChatDbContext context, AnswerReq
 {
     public async Task<Result> Handle(ChangeConversation request, CancellationToken cancellationToken)
     {
-        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { } conversation)
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken) is not { IsStudio: false } conversation)
             return Error.NotFound();
         var now = time.GetUtcNow();
         if (!string.IsNullOrEmpty(request.Model) && await answers.PickModelAsync(request.Model, conversation, cancellationToken) is { IsSuccess: false } refused)

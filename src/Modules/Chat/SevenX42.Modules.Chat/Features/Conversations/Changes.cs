@@ -58,6 +58,7 @@ internal static class Changes
     public static ConversationChanged InList(Conversation conversation, string operation, DateTimeOffset now) =>
         Of(conversation, "", "", operation, now);
 
+    // No list shows a studio.
     private static ConversationChanged Of(Conversation conversation, string kind, string data, string operation, DateTimeOffset now) =>
-        new(Guid.CreateVersion7(now), conversation.Id, conversation.OwnerId, kind, data, operation);
+        new(Guid.CreateVersion7(now), conversation.Id, conversation.OwnerId, kind, data, conversation.IsStudio ? "" : operation);
 }

@@ -19,7 +19,7 @@ internal sealed class DeleteConversationHandler(ChatDbContext context, ICurrentU
     public async Task<Result> Handle(DeleteConversation request, CancellationToken cancellationToken)
     {
         // Whatever is being sent is waited for, and whatever comes later finds the conversation deleted.
-        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken, evenDeleted: true) is not { } conversation)
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken, evenDeleted: true) is not { IsStudio: false } conversation)
             return Error.NotFound();
         if (conversation.DeletedAt is not null)
             return Result.Success;

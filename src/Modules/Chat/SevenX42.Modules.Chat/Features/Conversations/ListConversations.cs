@@ -27,7 +27,7 @@ internal sealed class ListConversationsHandler(ChatDbContext context, ICurrentUs
             return new ConversationListVm("", "", [], null, 0);
         var position = await log.GetSnapshotPositionAsync(Channels.OfUser(owner), cancellationToken);
         var cursor = Cursor.Parse(request.After);
-        var mine = context.Conversations.AsNoTracking().Where(c => c.OwnerId == owner && c.DeletedAt == null);
+        var mine = context.Conversations.AsNoTracking().Where(c => c.OwnerId == owner && c.DeletedAt == null && !c.IsStudio);
         var groups = new List<ConversationGroupVm>();
         if (cursor is null)
         {

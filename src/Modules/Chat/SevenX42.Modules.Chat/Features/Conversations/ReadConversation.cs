@@ -3,6 +3,7 @@ using Microsoft.AspNetCore.Http;
 using SevenX42.Contracts.Generation;
 using SevenX42.Http;
 using SevenX42.Modules.Chat.Features.Messages;
+using SevenX42.Modules.Chat.Features.Studio;
 
 namespace SevenX42.Modules.Chat.Features.Conversations;
 
@@ -22,6 +23,8 @@ internal sealed class ReadConversationHandler(IGenerationApi generation, ISender
         var transcript = await sender.Send(new ReadTranscript(id, Message: request.Message), cancellationToken);
         if (!transcript.IsSuccess)
             return transcript.Error;
+        if (transcript.Value.IsStudio)
+            return new ConversationVm([], null, transcript.Value, null);
         var settings = await sender.Send(new ReadSettings(id), cancellationToken);
         if (!settings.IsSuccess)
             return settings.Error;
@@ -40,13 +43,16 @@ internal static class ReadConversationEndpoint
     /// <param name="sender">Sends the query.</param>
     /// <param name="http">The request.</param>
     public static Task<IResult> New(Guid? deleted, ISender sender, HttpContext http) =>
-        PageAsync(new ReadConversation(null, LastModel: http.Request.Cookies[LastModelCookie] ?? ""), sender, deleted);
+        PageAsync(new ReadConversation(null, LastModel: http.Request.Cookies[LastModelCookie] ?? ""), sender, http, deleted);
 
-    public static Task<IResult> Get(Guid conversationId, int? message, ISender sender) => PageAsync(new ReadConversation(conversationId, message), sender);
+    public static Task<IResult> Get(Guid conversationId, int? message, ISender sender, HttpContext http) =>
+        PageAsync(new ReadConversation(conversationId, message), sender, http);
 
-    private static async Task<IResult> PageAsync(ReadConversation query, ISender sender, Guid? deleted = null)
+    private static async Task<IResult> PageAsync(ReadConversation query, ISender sender, HttpContext http, Guid? deleted = null)
     {
         var result = await sender.Send(query);
+        if (result is { IsSuccess: true, Value.IsStudio: true })
+            return await ReadStudioEndpoint.Instead(sender, http);
         return result.IsSuccess
             ? Html.Page<ConversationPage>(result.Value.Title, new Dictionary<string, object?> { ["Model"] = result.Value, ["Deleted"] = deleted })
             : result.Error.ToResult();
@@ -64,6 +70,9 @@ public sealed record ConversationVm(
 {
     /// <summary>The conversation; null for a new one.</summary>
     public Guid? Id => Settings?.Id;
+
+    /// <summary>Whether it is the studio, which has a page of its own.</summary>
+    internal bool IsStudio => Transcript is { IsStudio: true };
 
     /// <summary>Its title.</summary>
     public string Title => Settings?.Title ?? "New chat";

@@ -15,7 +15,7 @@ internal sealed class ReadSettingsHandler(ChatDbContext context, IGenerationApi 
     public async Task<Result<SettingsVm>> Handle(ReadSettings request, CancellationToken cancellationToken)
     {
         var conversation = await context.Conversations.AsNoTracking().SingleOrDefaultAsync(
-            c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId && c.DeletedAt == null, cancellationToken);
+            c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId && c.DeletedAt == null && !c.IsStudio, cancellationToken);
         return conversation is null
             ? Error.NotFound("This conversation does not exist, or it is not yours.")
             : new SettingsVm(

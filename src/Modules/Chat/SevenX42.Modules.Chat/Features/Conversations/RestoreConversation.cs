@@ -14,7 +14,7 @@ internal sealed class RestoreConversationHandler(ChatDbContext context, ICurrent
 {
     public async Task<Result> Handle(RestoreConversation request, CancellationToken cancellationToken)
     {
-        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken, evenDeleted: true) is not { } conversation)
+        if (await context.LockAsync(user.RequiredId, request.ConversationId, cancellationToken, evenDeleted: true) is not { IsStudio: false } conversation)
             return Error.NotFound("This conversation can't be restored any more.");
         conversation.Restore();
         context.Raise(Changes.InList(conversation, "restored", time.GetUtcNow()));

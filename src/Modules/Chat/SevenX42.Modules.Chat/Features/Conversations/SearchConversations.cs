@@ -31,7 +31,7 @@ internal sealed class SearchConversationsHandler(ChatDbContext context, ICurrent
                 SELECT id, 0, updated_at FROM chat.conversations WHERE owner_id = {owner} AND search @@ to_tsquery('simple', {words})),
             newest AS (
                 SELECT c.id, c.title, max(f.number) AS number, max(f.at) AS at
-                FROM found f JOIN chat.conversations c ON c.id = f.id AND c.deleted_at IS NULL
+                FROM found f JOIN chat.conversations c ON c.id = f.id AND c.deleted_at IS NULL AND NOT c.is_studio
                 GROUP BY c.id ORDER BY max(f.at) DESC, c.id DESC LIMIT {MostHits + 1})
             SELECT n.id, n.title, n.number, coalesce(left(m.content, 200000), '') AS text
             FROM newest n LEFT JOIN chat.messages m ON m.conversation_id = n.id AND m.number = n.number

@@ -25,6 +25,9 @@ internal sealed class ReadTranscriptHandler(ChatDbContext context, MessageViews 
     /// <summary>Messages on a page; more come as the reader scrolls.</summary>
     internal const int PageSize = 50;
 
+    // Of a studio the newest drawing is shown: what was asked for, and the pictures.
+    private const int LastDrawing = 2;
+
     // What scrolling has loaded stays, within reason.
     private const int MostLoaded = 1_000;
 
@@ -34,20 +37,30 @@ internal sealed class ReadTranscriptHandler(ChatDbContext context, MessageViews 
         var position = await live.GetPositionAsync(request.ConversationId, cancellationToken);
         var shown = await context.Conversations
             .Where(c => c.Id == request.ConversationId && c.OwnerId == user.RequiredId && c.DeletedAt == null)
-            .Select(c => new { c.LeafId })
+            .Select(c => new { c.LeafId, c.IsStudio })
             .SingleOrDefaultAsync(cancellationToken);
         if (shown is null)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
         var leafId = await FindLeafAsync(request, shown.LeafId, cancellationToken);
-        var branch = leafId is { } leaf ? await ReadAsync(request, leaf, cancellationToken) : [];
+        var branch = leafId is not { } leaf ? []
+            : shown.IsStudio ? await ReadEndAsync(request with { From = null }, leaf, LastDrawing, cancellationToken)
+            : await ReadAsync(request, leaf, cancellationToken);
         return new TranscriptVm(
             request.ConversationId,
             Channels.OfConversation(request.ConversationId),
             position.ToString(),
             await views.OfAsync(request.ConversationId, branch, position, cancellationToken),
-            branch is [{ ParentId: not null } first, ..] ? first.Id : null,
+            branch is [{ ParentId: not null } first, ..] && !shown.IsStudio ? first.Id : null,
             branch.Count > 0 && branch[^1].Id != leafId ? leafId : null,
-            leafId == shown.LeafId ? null : new OtherBranchVm(request.Message ?? 0, leafId ?? Guid.Empty));
+            leafId == shown.LeafId ? null : new OtherBranchVm(request.Message ?? 0, leafId ?? Guid.Empty),
+            shown.IsStudio);
+    }
+
+    private async Task<IReadOnlyList<Message>> ReadEndAsync(ReadTranscript request, Guid leafId, int least, CancellationToken cancellationToken)
+    {
+        var end = await context.ReadBranchAsync(request.ConversationId, leafId, least, request.From ?? int.MaxValue, MostLoaded, cancellationToken);
+        end.Reverse();
+        return end;
     }
 
     private async Task<Guid?> FindLeafAsync(ReadTranscript request, Guid? leafId, CancellationToken cancellationToken)
@@ -68,11 +81,7 @@ internal sealed class ReadTranscriptHandler(ChatDbContext context, MessageViews 
     {
         var around = request is { Message: not null, From: null };
         if (!around && request.To is null)
-        {
-            var end = await context.ReadBranchAsync(request.ConversationId, leafId, PageSize, request.From ?? int.MaxValue, MostLoaded, cancellationToken);
-            end.Reverse();
-            return end;
-        }
+            return await ReadEndAsync(request, leafId, PageSize, cancellationToken);
 
         var path = await context.ReadPathAsync(
             request.ConversationId, leafId, (around ? request.Message : request.From) ?? 0, around ? PageSize / 2 : 0, cancellationToken);
@@ -105,6 +114,7 @@ internal static class ReadTranscriptEndpoint
 /// <param name="EarlierThan">There are more before this message; null when there are not.</param>
 /// <param name="LaterTo">There are more up to this one, the branch's last; null when there are not.</param>
 /// <param name="Other">When it is not the branch that was worked with last.</param>
+/// <param name="IsStudio">Whether it is the newest drawing of a studio.</param>
 public sealed record TranscriptVm(
     Guid ConversationId,
     string Channel,
@@ -112,7 +122,8 @@ public sealed record TranscriptVm(
     IReadOnlyList<MessageVm> Messages,
     Guid? EarlierThan,
     Guid? LaterTo = null,
-    OtherBranchVm? Other = null);
+    OtherBranchVm? Other = null,
+    bool IsStudio = false);
 
 /// <summary>A branch that is shown without having been chosen.</summary>
 /// <param name="Message">Number of the message that is shown with it.</param>

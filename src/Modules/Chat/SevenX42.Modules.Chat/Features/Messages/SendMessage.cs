@@ -8,6 +8,7 @@ using SevenX42.Http;
 using SevenX42.Messaging;
 using SevenX42.Modules.Chat.Domain;
 using SevenX42.Modules.Chat.Features.Conversations;
+using SevenX42.Modules.Chat.Features.Studio;
 using SevenX42.Modules.Chat.Infrastructure;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
@@ -23,6 +24,7 @@ namespace SevenX42.Modules.Chat.Features.Messages;
 /// <param name="Model">The model to ask; the conversation's when empty.</param>
 /// <param name="Choice">How pictures are to be drawn, when that is what is asked for; <c>/image</c> asks for them, too.</param>
 /// <param name="Pictures">Pictures to be seen; with them the text may be empty.</param>
+/// <param name="InStudio">Whether to send it to the person's studio, which begins with the first that is drawn there.</param>
 internal sealed record SendMessage(
     Guid? ConversationId,
     Guid MessageId,
@@ -30,7 +32,8 @@ internal sealed record SendMessage(
     string Text,
     string? Model,
     DrawingChoice? Choice = null,
-    IReadOnlyList<IFormFile>? Pictures = null)
+    IReadOnlyList<IFormFile>? Pictures = null,
+    bool InStudio = false)
     : IChatCommand<SentMessage>;
 
 /// <summary>A message that is stored.</summary>
@@ -73,7 +76,7 @@ internal sealed class SendMessageHandler(
     public async Task<Result<SentMessage>> Handle(SendMessage request, CancellationToken cancellationToken)
     {
         var command = Drawing.PromptOf(request.Text);
-        var draws = command is not null || request.Choice is not null;
+        var draws = command is not null || request.Choice is not null || request.InStudio;
         if (draws)
             request = request with { Text = command ?? request.Text.Trim() };
 
@@ -93,6 +96,8 @@ internal sealed class SendMessageHandler(
             held = result.Value;
         }
 
+        if (request.InStudio)
+            return await DrawInStudioAsync(request, tokens, cancellationToken);
         return request.ConversationId is { } conversationId
             ? await ContinueAsync(request, conversationId, draws, tokens, held, cancellationToken)
             : await BeginAsync(request, draws, tokens, held, cancellationToken);
@@ -124,23 +129,58 @@ internal sealed class SendMessageHandler(
     {
         if (await context.LockAsync(user.RequiredId, conversationId, cancellationToken) is not { } conversation)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
+        // Whatever is said in a studio is a prompt.
+        return conversation.IsStudio
+            ? await FollowAsync(request with { Text = request.Text.Trim() }, conversation, draws: true, tokens, [], cancellationToken)
+            : await FollowAsync(request, conversation, draws, tokens, held, cancellationToken);
+    }
+
+    private async Task<Result<SentMessage>> DrawInStudioAsync(SendMessage request, int tokens, CancellationToken cancellationToken)
+    {
+        var found = await context.FindStudioAsync(user.RequiredId, cancellationToken);
+        if (found is null)
+        {
+            if (!await context.LockBeginningAsync(user.RequiredId, request.MessageId, cancellationToken))
+                return Error.Unauthenticated();
+            // Of two that come at once the second has waited for the first, and goes on in its studio.
+            found = await context.FindStudioAsync(user.RequiredId, cancellationToken);
+        }
+
+        if (found is { } id)
+            return await ContinueAsync(request, id, draws: true, tokens, [], cancellationToken);
+        var studio = Conversation.Studio(Guid.CreateVersion7(time.GetUtcNow()), user.RequiredId, time.GetUtcNow());
+        context.Conversations.Add(studio);
+        return await FollowAsync(request, studio, draws: true, tokens, [], cancellationToken);
+    }
+
+    /// <summary>Behind the end of a conversation that nobody else changes meanwhile.</summary>
+    private async Task<Result<SentMessage>> FollowAsync(
+        SendMessage request, Conversation conversation, bool draws, int tokens, IReadOnlyList<Guid> held, CancellationToken cancellationToken)
+    {
         var (id, stored) = await ids.FindAsync(
-            request.MessageId, conversationId, request.Text, held, m => m.ConversationId == conversationId, cancellationToken);
+            request.MessageId, conversation.Id, request.Text, held, m => m.ConversationId == conversation.Id, cancellationToken);
         if (stored is not null)
-            return new SentMessage(conversationId, id);
+            return new SentMessage(conversation.Id, id);
         var chosen = await ChooseAsync(request, conversation, draws, held.Count, cancellationToken);
         if (!chosen.IsSuccess)
             return chosen.Error;
         var parentId = request.ParentId ?? conversation.LeafId;
+        if (conversation.LastNumber == 0)
+            return await StoreAsync(request, conversation, id, parentId: null, chosen.Value, tokens, held, cancellationToken);
         var parent = await context.Messages.AsNoTracking()
-            .Where(m => m.Id == parentId && m.ConversationId == conversationId)
-            .Select(m => new { m.Role, m.Status })
+            .Where(m => m.Id == parentId && m.ConversationId == conversation.Id)
+            .Select(m => new { m.Role, m.Status, Draws = m.Drawing != null })
             .SingleOrDefaultAsync(cancellationToken);
         if (parent is not { Role: MessageRole.Assistant })
             return Error.Conflict("stale_branch", "The message that you answer is not there any more. Reload the conversation; your text is kept.");
         if (parent.Status == MessageStatus.Pending)
-            return Error.Conflict("answer_running", "The answer is still being written. Stop it, or wait until it is done; your text is kept.");
-        var kept = await pictures.KeepAsync(held, conversationId, cancellationToken);
+        {
+            return Error.Conflict(
+                "answer_running",
+                $"{(parent.Draws ? "A picture is still being drawn" : "The answer is still being written")}. Stop it, or wait until it is done; your text is kept.");
+        }
+
+        var kept = await pictures.KeepAsync(held, conversation.Id, cancellationToken);
         if (!kept.IsSuccess)
             return kept.Error;
         return await StoreAsync(request, conversation, id, parentId, chosen.Value, tokens, held, cancellationToken);
@@ -242,7 +282,7 @@ internal static class SendMessageEndpoint
         if (http.Features.Get<GuestCreated>() is null)
         {
             http.Response.Headers["HX-Push-Url"] = path;
-            return await ReadConversationEndpoint.Get(result.Value.ConversationId, message: null, sender);
+            return await ReadConversationEndpoint.Get(result.Value.ConversationId, message: null, sender, http);
         }
 
         // A whole load: a guest that was made just now needs the page, and its tokens, to be theirs.
@@ -267,6 +307,28 @@ internal static class SendMessageEndpoint
     // Read by now, for the other fields. A chooser in which nothing was chosen brings no file.
     private static IReadOnlyList<IFormFile> Pictures(HttpContext http) =>
         http.Request.HasFormContentType ? http.Request.Form.Files.GetFiles(SentPictures.Field) : [];
+
+    /// <summary>What the studio is to draw. Answers with the stage, which carries the position to watch from.</summary>
+    public static async Task<IResult> Draw([FromForm] SendMessageForm? form, ISender sender, HttpContext http, TimeProvider time)
+    {
+        var result = await sender.Send(new SendMessage(
+            ConversationId: null,
+            MessageIdOf(form, http, time),
+            ParentId: null,
+            MessageTextRules.Normalize(form?.Text),
+            Model: null,
+            form?.Choice,
+            InStudio: true));
+        if (!result.IsSuccess)
+            return result.Error.ToResult();
+        if (!http.Request.WantsFragment())
+            return TypedResults.Redirect(ReadStudioEndpoint.Path);
+        if (http.Features.Get<GuestCreated>() is null)
+            return await ReadTranscriptEndpoint.Get(result.Value.ConversationId, from: null, to: null, message: null, sender);
+        // As above.
+        http.Response.Headers["HX-Redirect"] = ReadStudioEndpoint.Path;
+        return TypedResults.Ok();
+    }
 
     // Pages bring an id. Whoever sends forms of their own, without one, sends them once.
     private static Guid MessageIdOf(SendMessageForm? form, HttpContext http, TimeProvider time) =>

@@ -2,6 +2,7 @@ using System.Globalization;
 using MediatR;
 using Microsoft.AspNetCore.Http;
 using SevenX42.Http;
+using SevenX42.Modules.Chat.Features.Studio;
 
 namespace SevenX42.Modules.Chat.Features.Messages;
 
@@ -23,6 +24,8 @@ internal static class TranscriptResponse
         if (!http.Request.WantsFragment())
         {
             var transcript = await sender.Send(new ReadTranscript(conversationId));
+            if (transcript is { IsSuccess: true, Value.IsStudio: true })
+                return TypedResults.Redirect(ReadStudioEndpoint.Path);
             var asked = transcript.IsSuccess ? transcript.Value.Messages.LastOrDefault(m => !m.IsAnswer) : null;
             return TypedResults.Redirect(asked is null ? $"/c/{conversationId:D}" : $"/c/{conversationId:D}#m-{asked.Number}");
         }

@@ -129,6 +129,10 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("character varying(8000)")
                         .HasColumnName("instructions");
 
+                    b.Property<bool>("IsStudio")
+                        .HasColumnType("boolean")
+                        .HasColumnName("is_studio");
+
                     b.Property<int>("LastNumber")
                         .HasColumnType("integer")
                         .HasColumnName("last_number");
@@ -173,6 +177,11 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                     b.HasIndex("DeletedAt")
                         .HasDatabaseName("ix_conversations_deleted")
                         .HasFilter("deleted_at IS NOT NULL");
+
+                    b.HasIndex("OwnerId")
+                        .IsUnique()
+                        .HasDatabaseName("ix_conversations_studio")
+                        .HasFilter("is_studio");
 
                     b.HasIndex("OwnerId", "PinnedAt")
                         .IsDescending(false, true)
@@ -307,6 +316,11 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                     b.HasIndex("ConversationId", "Number")
                         .IsUnique()
                         .HasDatabaseName("ix_messages_conversation_id_number");
+
+                    b.HasIndex("OwnerId", "CreatedAt")
+                        .IsDescending(false, true)
+                        .HasDatabaseName("ix_messages_prompts")
+                        .HasFilter("drawing IS NOT NULL AND role = 'User'");
 
                     b.ToTable("messages", "chat");
                 });
