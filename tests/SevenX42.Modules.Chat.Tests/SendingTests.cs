@@ -27,6 +27,21 @@ public sealed class SendingTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_first_message_that_is_refused_makes_nobody_and_can_be_sent_again_by_the_same_page()
+    {
+        using var visitor = new ChatBrowser(_chat.App);
+        var id = ChatBrowser.NewId();
+        using (var refused = await visitor.PostAsync("/conversations", ("messageId", id.ToString()), ("text", "")))
+        {
+            Assert.Equal(HttpStatusCode.BadRequest, refused.StatusCode);
+            Assert.False(refused.Headers.Contains("Set-Cookie"));
+        }
+
+        // With the token that it has.
+        Assert.Equal(id, await visitor.BeginAsync("Hello", id));
+    }
+
+    [Fact]
     public async Task Another_first_message_under_a_known_id_begins_another_conversation()
     {
         var id = await Browser.BeginAsync("The first tab's");

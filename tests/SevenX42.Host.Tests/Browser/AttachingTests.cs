@@ -33,8 +33,6 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
     public async Task Pictures_are_chosen_pasted_removed_and_sent_and_there_after_a_reload()
     {
         await using var person = await Person.ArriveAsync(chromium, _app!.Address, options: Person.Phone);
-        await person.SayAsync("hello");
-        await person.AnswerBecomesAsync("completed");
         var (attached, chooser) = (Attached(person), Chooser(person));
         await Expect(person.Send).ToBeDisabledAsync();
         await chooser.SetInputFilesAsync([File("a.png", 20), File("b.png", 60)]);

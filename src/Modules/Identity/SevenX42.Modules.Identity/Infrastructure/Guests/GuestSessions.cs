@@ -47,7 +47,11 @@ internal sealed partial class GuestSessions(
         // The antiforgery cookie is the one thing a browser without session is known by.
         var browserKey = antiforgery.Value.Cookie.Name is { } name ? http.Request.Cookies[name] : null;
         var session = await http.RequestServices.GetRequiredService<GuestAccounts>().CreateAsync(browserKey, http.Device(), http.RequestAborted);
-        await http.SendSessionCookieAsync(session.UserId, session.Id, guest: true);
+        // Whose first command is refused stays nobody: the page, whose token is for nobody, can send it again. Within a moment that is the
+        // same guest, and later the purge takes who was left behind with nothing.
+        http.Response.OnStarting(() => http.Response.StatusCode < StatusCodes.Status400BadRequest
+            ? http.SendSessionCookieAsync(session.UserId, session.Id, guest: true)
+            : Task.CompletedTask);
         http.User = SessionCookie.PrincipalOf(
             new ActiveSession(session.Id, session.UserId, GuestAccounts.DisplayName, true, false, session.LastSeenAt, session.ExpiresAt));
         http.Features.Set(new GuestCreated());
