@@ -144,6 +144,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         app.UseCors();
         app.UseAuthentication();
         app.UseRateLimiter();
+        app.UseMiddleware<LargeForms>();
         app.UseMiddleware<AntiforgeryGuard>();
         app.UseAntiforgery();
         IdentityModule.UseGuestSessions(app);

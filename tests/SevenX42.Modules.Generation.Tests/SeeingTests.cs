@@ -78,7 +78,7 @@ public sealed class SeeingTests(PostgresServer postgres) : IAsyncLifetime
         await using var connection = new NpgsqlConnection(_database);
         await connection.OpenAsync(Cancelled);
         await using var command = new NpgsqlCommand(
-            "SELECT count(*) FROM generation.jobs WHERE not_before = 'infinity' AND image_not_before <= now() AND image IS NULL", connection);
+            "SELECT count(*) FROM generation.jobs WHERE not_before = 'infinity' AND pictures_not_before <= now() AND image IS NULL", connection);
         Assert.Equal(1L, await command.ExecuteScalarAsync(Cancelled));
         Assert.Single(_server.Requests);
     }

@@ -199,6 +199,32 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Only_a_few_forms_with_files_are_taken_in_at_once()
+    {
+        var slow = new List<TcpClient>();
+        for (var i = 0; i < 4; i++)
+        {
+            var client = new TcpClient();
+            slow.Add(client);
+            await client.ConnectAsync(_app.Address.Host, _app.Address.Port, Cancel);
+            await client.GetStream().WriteAsync(
+                "POST /conversations HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 2000000\r\n\r\n--b"u8.ToArray(), Cancel);
+        }
+
+        await Eventually.TrueAsync(async () => await SendAsync() == (HttpStatusCode.ServiceUnavailable, "busy"));
+        slow.ForEach(c => c.Dispose());
+        await Eventually.TrueAsync(async () => await SendAsync() == (HttpStatusCode.BadRequest, "antiforgery"));
+
+        async Task<(HttpStatusCode Status, string Code)> SendAsync()
+        {
+            using var http = _app.CreateClient();
+            using var form = new MultipartFormDataContent { { new ByteArrayContent(new byte[2_000_000]), "pictures", "a.png" } };
+            using var response = await http.PostAsync(new Uri("/conversations", UriKind.Relative), form, Cancel);
+            return (response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("code").GetString()!);
+        }
+    }
+
+    [Fact]
     public async Task A_form_that_breaks_off_with_its_connection_is_no_fault()
     {
         using (var client = new TcpClient())

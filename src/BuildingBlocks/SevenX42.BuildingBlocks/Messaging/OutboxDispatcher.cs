@@ -19,14 +19,15 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
     where TContext : DbContext
 {
     private const int Deliverers = 4;
-    private const int BatchSize = 50;
+    private const int BatchSize = 20;
     private const int SweepSize = 500;
-    private const int MaxAttempts = 11;
+    private const int MaxAttempts = 10;
     private const int MaxErrorLength = 256;
     private static readonly TimeSpan PollInterval = TimeSpan.FromSeconds(5);
     private static readonly TimeSpan Retention = TimeSpan.FromDays(7);
 
-    // Somebody may be waiting for what a moment's fault held up, so the first pauses are seconds; the last attempt is made after a day.
+    // Somebody may be waiting for what a moment's fault held up, so the first pauses are seconds. The last attempt is made after eight hours:
+    // modules that wait for an event give up after a day.
     private const string Pause = "interval '1 second' * power(3, attempts)";
 
     // How long an event is left to whoever took it, who may have died with it.
@@ -181,9 +182,10 @@ internal sealed partial class OutboxDispatcher<TContext> : BackgroundService
         await ExecuteAsync(
             $$"""
             UPDATE {{_outbox}} SET last_error = {1}, dead_lettered_at = CASE WHEN {2} THEN now() END, next_attempt_at = now() + {{Pause}}
-            WHERE id = {0}
+            WHERE id = {0} AND attempts <= {3}
             """,
-            [id, failures.Length <= MaxErrorLength ? failures : failures[..MaxErrorLength], dead],
+            // Not the time of somebody who has taken it since.
+            [id, failures.Length <= MaxErrorLength ? failures : failures[..MaxErrorLength], dead, attempts],
             stoppingToken);
     }
 

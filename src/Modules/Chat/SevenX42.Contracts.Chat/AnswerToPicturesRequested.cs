@@ -1,8 +1,8 @@
 namespace SevenX42.Contracts.Chat;
 
 /// <summary>
-/// An answer is wanted that looks at pictures. An event of its own, so that a process of a version that can't show a model pictures
-/// leaves it to one that can, instead of answering without having seen anything.
+/// An answer is wanted that looks at pictures. An event of its own: processes leave events that they don't know to those of a newer
+/// version, instead of answering without having seen anything.
 /// </summary>
 /// <param name="EventId">Unique id of this occurrence.</param>
 /// <param name="GenerationId">Id of the generation to make; one generation per id, however often this is delivered.</param>

@@ -1,6 +1,5 @@
 using Microsoft.AspNetCore.Builder;
 using Microsoft.AspNetCore.Http;
-using Microsoft.AspNetCore.Http.Metadata;
 using Microsoft.AspNetCore.Routing;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
@@ -57,7 +56,7 @@ public sealed class ChatModule : IModule
     public void Map(IEndpointRouteBuilder routes)
     {
         using var scope = routes.ServiceProvider.CreateScope();
-        var withPictures = new PictureForm(SentPictures.LargestForm(scope.ServiceProvider.GetRequiredService<IMediaApi>().MaxBytes));
+        var withPictures = new LargeForm(SentPictures.LargestForm(scope.ServiceProvider.GetRequiredService<IMediaApi>().MaxBytes));
         routes.MapGet("/", ReadConversationEndpoint.New).RequireAuthorization(AccessPolicies.Visitors);
         routes.MapGet("/c/{conversationId:guid}", ReadConversationEndpoint.Get).RequireAuthorization();
         routes.MapGet("/studio", ReadStudioEndpoint.Get).RequireAuthorization(AccessPolicies.Visitors);
@@ -94,6 +93,4 @@ public sealed class ChatModule : IModule
         conversation.MapPost("/delete", DeleteConversationEndpoint.Post);
         conversation.MapPost("/restore", RestoreConversationEndpoint.Post);
     }
-
-    private sealed record PictureForm(long? MaxRequestBodySize) : IRequestSizeLimitMetadata;
 }

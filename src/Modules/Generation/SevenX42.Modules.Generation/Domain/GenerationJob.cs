@@ -67,7 +67,7 @@ internal sealed class GenerationJob
     public DateTimeOffset NotBefore { get; private set; }
 
     /// <summary>The same for a job with pictures; <see langword="null"/> for any other.</summary>
-    public DateTimeOffset? ImageNotBefore { get; private set; }
+    public DateTimeOffset? PicturesNotBefore { get; private set; }
 
     public bool CancelRequested { get; private set; }
 

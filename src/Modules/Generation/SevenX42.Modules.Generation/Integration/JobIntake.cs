@@ -28,7 +28,7 @@ internal sealed class JobIntake(
         var before = await context.Database.SqlQuery<int>($"""
             WITH inserted AS (
                 INSERT INTO generation.jobs (id, answer_id, conversation_id, user_id, purpose, channel, subject, provider, model, roles,
-                    contents, prefix, reasoning_prefix, image, pictures, not_before, image_not_before, status, attempt, crashes, cancel_requested,
+                    contents, prefix, reasoning_prefix, image, pictures, not_before, pictures_not_before, status, attempt, crashes, cancel_requested,
                     queue_position, error_code, error_message, input_tokens, output_tokens, announced)
                 SELECT {job.Id}, {job.AnswerId}, {job.ConversationId}, {job.UserId}, {job.Purpose}, {job.Channel}, {job.Subject}, {job.Provider},
                     {job.Model}, {job.Roles}, {job.Contents}, {job.Prefix}, {job.ReasoningPrefix}, {job.Image}::jsonb,

@@ -130,6 +130,8 @@ internal sealed class SendMessageHandler(
         if (await context.LockAsync(user.RequiredId, conversationId, cancellationToken) is not { } conversation)
             return Error.NotFound("This conversation does not exist, or it is not yours.");
         // Whatever is said in a studio is a prompt.
+        if (conversation.IsStudio && held.Count > 0)
+            return NotDrawn;
         return conversation.IsStudio
             ? await FollowAsync(request with { Text = request.Text.Trim() }, conversation, draws: true, tokens, [], cancellationToken)
             : await FollowAsync(request, conversation, draws, tokens, held, cancellationToken);

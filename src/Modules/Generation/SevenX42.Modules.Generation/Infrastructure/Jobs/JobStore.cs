@@ -40,7 +40,7 @@ internal sealed class JobStore(
                     PARTITION BY j.provider, j.user_id ORDER BY j.purpose = 'title', j.created_at, j.id) AS turn
             FROM generation.jobs j JOIN users u ON u.user_id = j.user_id
             LEFT JOIN busy b ON b.provider = j.provider AND b.user_id = j.user_id
-            WHERE j.status = 'queued' AND coalesce(j.image_not_before, j.not_before) <= clock_timestamp()),
+            WHERE j.status = 'queued' AND coalesce(j.pictures_not_before, j.not_before) <= clock_timestamp()),
         queue AS (
             SELECT *, row_number() OVER (PARTITION BY provider ORDER BY fresh, minor, turn, served NULLS FIRST, created_at, id) AS place FROM turns)
         """;
@@ -231,8 +231,8 @@ internal sealed class JobStore(
             WITH released AS (
                 UPDATE generation.jobs SET status = 'queued', worker_id = NULL, lease_until = NULL, text = $3, reasoning = $4, drawn = $7::jsonb,
                     crashes = crashes + $5,
-                    not_before = CASE WHEN image_not_before IS NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' ELSE not_before END,
-                    image_not_before = CASE WHEN image_not_before IS NOT NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' END
+                    not_before = CASE WHEN pictures_not_before IS NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' ELSE not_before END,
+                    pictures_not_before = CASE WHEN pictures_not_before IS NOT NULL THEN clock_timestamp() + $5 * crashes * interval '2 seconds' END
                 WHERE id = $1 AND attempt = $2 AND status = 'running' RETURNING id)
             SELECT pg_notify('{JobNotifications.Channel}', $6) FROM released
             """);

@@ -26,7 +26,7 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                 nullable: true);
 
             migrationBuilder.AddColumn<DateTimeOffset>(
-                name: "image_not_before",
+                name: "pictures_not_before",
                 schema: "generation",
                 table: "jobs",
                 type: "timestamp with time zone",
@@ -86,7 +86,7 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                 table: "jobs");
 
             migrationBuilder.DropColumn(
-                name: "image_not_before",
+                name: "pictures_not_before",
                 schema: "generation",
                 table: "jobs");
         }

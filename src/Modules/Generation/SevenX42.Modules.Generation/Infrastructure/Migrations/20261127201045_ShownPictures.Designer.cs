@@ -242,9 +242,9 @@ namespace SevenX42.Modules.Generation.Infrastructure.Migrations
                         .HasColumnType("jsonb")
                         .HasColumnName("image");
 
-                    b.Property<DateTimeOffset?>("ImageNotBefore")
+                    b.Property<DateTimeOffset?>("PicturesNotBefore")
                         .HasColumnType("timestamp with time zone")
-                        .HasColumnName("image_not_before");
+                        .HasColumnName("pictures_not_before");
 
                     b.Property<long>("InputTokens")
                         .HasColumnType("bigint")

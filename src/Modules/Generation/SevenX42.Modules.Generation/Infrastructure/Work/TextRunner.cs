@@ -90,6 +90,10 @@ internal sealed partial class TextRunner : Runner
                     if (!begun)
                     {
                         begun = true;
+
+                        // Sent, and not sent again: for the rest of the stream pictures need no memory.
+                        messages.Clear();
+                        _pictures = null;
                         Begin(written, provider.Name);
                         silence.Set(limits.Idle);
                     }

@@ -56,7 +56,7 @@ internal sealed partial class AssetIntake(
             if (provenance is not null && await FindStoredAsync(ownerId, provenance.JobId, provenance.Index, cancellationToken) is { } stored)
                 return stored;
             await using var upload = await blobs.BeginAsync(cancellationToken);
-            var received = await ReceiveAsync(ownerId, content, upload, cancellationToken);
+            var received = await ReceiveAsync(ownerId, content, upload, uncharged: 0, cancellationToken);
             if (!received.IsSuccess)
                 return received.Error;
             var (mediaType, whole) = received.Value;
@@ -95,17 +95,26 @@ internal sealed partial class AssetIntake(
     {
         try
         {
+            // What waits to be kept, or to be purged, takes room that nobody is charged for.
+            var uncharged = await context.Assets.Where(a => a.OwnerId == ownerId && a.DeletedAt != null)
+                .SumAsync(a => a.Bytes + a.VariantBytes, cancellationToken);
             await using var upload = await blobs.BeginAsync(cancellationToken);
-            var received = await ReceiveAsync(ownerId, content, upload, cancellationToken);
+            var received = await ReceiveAsync(ownerId, content, upload, uncharged, cancellationToken);
             if (!received.IsSuccess)
                 return received.Error == UnknownType ? NoImage : received.Error;
             var (mediaType, whole) = received.Value;
             if (!MediaTypes.IsImage(mediaType))
                 return NoImage;
             var held = new Held(IdOf(ownerId, source.SendingId, whole.Hash), source.Index);
-            return await FindStoredAsync(ownerId, held.Id, held.Index, cancellationToken) is { } stored
-                ? stored
-                : await StoreImageAsync(ownerId, source.FileName, mediaType, upload, provenance: null, held, cancellationToken);
+            if (await FindStoredAsync(ownerId, held.Id, held.Index, cancellationToken) is not { } stored)
+            {
+                return await StoreImageAsync(ownerId, source.FileName, mediaType, upload, provenance: null, held, cancellationToken);
+            }
+
+            // Sent again: its time begins anew, or the purge might take it from under the message.
+            await context.Assets.Where(a => a.Id == stored.Id && a.ConversationId == null && a.DeletedAt != null)
+                .ExecuteUpdateAsync(set => set.SetProperty(a => a.DeletedAt, time.GetUtcNow()), cancellationToken);
+            return stored;
         }
         catch (BlobStoreException e)
         {
@@ -119,10 +128,10 @@ internal sealed partial class AssetIntake(
         "quota_exceeded", $"This file does not fit into your {Size(options.Value.QuotaBytes)} of storage. Delete something first.");
 
     private async Task<Result<(string MediaType, Part Whole)>> ReceiveAsync(
-        Guid ownerId, Stream content, IBlobUpload upload, CancellationToken cancellationToken)
+        Guid ownerId, Stream content, IBlobUpload upload, long uncharged, CancellationToken cancellationToken)
     {
         var used = await context.Set<Owner>().Where(o => o.Id == ownerId).Select(o => o.Bytes).FirstOrDefaultAsync(cancellationToken);
-        var left = options.Value.QuotaBytes - used;
+        var left = options.Value.QuotaBytes - used - uncharged;
         var detector = new MediaTypeDetector();
         long bytes = 0;
         var buffer = ArrayPool<byte>.Shared.Rent(BufferSize);

@@ -54,10 +54,10 @@ internal static class DeleteAssetEndpoint
         if (http.WantsFragment())
         {
             return Html.Fragment<DeletedImage>(
-                new Dictionary<string, object?> { ["AssetId"] = assetId, ["Query"] = q ?? "", ["IsInGrid"] = true });
+                new Dictionary<string, object?> { ["AssetId"] = assetId, ["Query"] = GalleryVm.QueryOf(q), ["IsInGrid"] = true });
         }
 
-        return http.WantsPage() ? GoOn(http, "/images" + GalleryVm.Search(q ?? "", $"deleted={assetId}")) : TypedResults.NoContent();
+        return http.WantsPage() ? GoOn(http, "/images" + GalleryVm.Search(GalleryVm.QueryOf(q), $"deleted={assetId}")) : TypedResults.NoContent();
     }
 
     /// <summary>Where a page without scripts goes on after a deletion, done or taken back.</summary>

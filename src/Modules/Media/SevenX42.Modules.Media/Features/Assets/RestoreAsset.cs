@@ -48,7 +48,7 @@ internal static class RestoreAssetEndpoint
         var result = await sender.Send(new RestoreAsset(user.RequiredId, assetId), cancellationToken);
         if (!result.IsSuccess)
             return result.Error.ToResult();
-        var search = q ?? "";
+        var search = GalleryVm.QueryOf(q);
         if (http.WantsPage())
             return DeleteAssetEndpoint.GoOn(http, $"/images/{assetId}{GalleryVm.Search(search)}");
         // Back to its place in the grid.

@@ -35,8 +35,6 @@ internal sealed class ListImagesHandler(MediaDbContext context) : IRequestHandle
 /// <summary><c>GET /images</c>, the page, and <c>GET /images/grid</c>, a part of its pictures for a page that is there.</summary>
 internal static class ListImagesEndpoint
 {
-    private const int LongestQuery = 200;
-
     /// <param name="q">Words to be found.</param>
     /// <param name="after">The last picture of the part before.</param>
     /// <param name="deleted">A picture that was deleted just now, by a browser without scripts: the way back is shown.</param>
@@ -63,7 +61,7 @@ internal static class ListImagesEndpoint
 
     private static async Task<Result<GalleryVm>> ListAsync(string? q, Guid? after, ICurrentUser user, ISender sender, HttpContext http)
     {
-        var query = q is null ? "" : q.Length > LongestQuery ? q[..LongestQuery] : q;
+        var query = GalleryVm.QueryOf(q);
         // The query stands beside private prompts: compressed, its length would tell how much of one is in the other.
         if (query.Length > 0)
             http.Features.Get<IHttpsCompressionFeature>()?.Mode = HttpsCompressionMode.DoNotCompress;
@@ -78,6 +76,11 @@ internal static class ListImagesEndpoint
 /// <param name="After">Where the next part begins; <see langword="null"/> when there is none.</param>
 public sealed record GalleryVm(string Query, Guid? Before, IReadOnlyList<ImageVm> Images, Guid? After)
 {
+    private const int LongestQuery = 200;
+
+    /// <summary>The search that an address names: as much of it as the field takes.</summary>
+    public static string QueryOf(string? q) => q is null ? "" : q.Length > LongestQuery ? q[..LongestQuery] : q;
+
     /// <summary>Whether it is a search; one for spaces is none.</summary>
     public bool IsSearch => !string.IsNullOrWhiteSpace(Query);
 

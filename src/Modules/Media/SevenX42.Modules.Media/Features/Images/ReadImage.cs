@@ -44,7 +44,7 @@ internal static class ReadImageEndpoint
         // As for the list: the query stands beside a private prompt.
         if (!string.IsNullOrEmpty(q))
             http.Features.Get<IHttpsCompressionFeature>()?.Mode = HttpsCompressionMode.DoNotCompress;
-        var result = await sender.Send(new ReadImage(user.RequiredId, assetId, q ?? ""));
+        var result = await sender.Send(new ReadImage(user.RequiredId, assetId, GalleryVm.QueryOf(q)));
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };

@@ -26,6 +26,8 @@ internal sealed class ReadImageForModelHandler(
             return Error.NotFound();
         if (recent.Find(asset.ContentHash) is { } known)
             return new ReadOnlyMemory<byte>(known);
+        // Whole in memory until its turn has come: of many that wait only a few.
+        await recent.Places.WaitAsync(cancellationToken);
         try
         {
             await using var stored = await blobs.OpenAsync(asset.ContentHash, cancellationToken);
@@ -48,6 +50,10 @@ internal sealed class ReadImageForModelHandler(
         {
             GetAssetHandler.LogContentMissing(logger, e, request.AssetId);
         }
+        finally
+        {
+            recent.Places.Release();
+        }
 
         return GetAssetHandler.Unreadable;
     }
@@ -58,12 +64,22 @@ internal sealed class ModelImages : IDisposable
 {
     private const int MostBytes = 32 * 1024 * 1024;
 
+    /// <summary>How many pictures are made smaller, or wait for it, at the same time.</summary>
+    private const int MostAtOnce = 2;
+
     private readonly MemoryCache _cache = new(new MemoryCacheOptions { SizeLimit = MostBytes });
+
+    /// <summary>Whoever reads a whole picture has one of these.</summary>
+    public SemaphoreSlim Places { get; } = new(MostAtOnce);
 
     public byte[]? Find(string contentHash) => _cache.Get<byte[]>(contentHash);
 
     public void Keep(string contentHash, byte[] content) =>
         _cache.Set(contentHash, content, new MemoryCacheEntryOptions { Size = content.Length, SlidingExpiration = TimeSpan.FromMinutes(30) });
 
-    public void Dispose() => _cache.Dispose();
+    public void Dispose()
+    {
+        _cache.Dispose();
+        Places.Dispose();
+    }
 }

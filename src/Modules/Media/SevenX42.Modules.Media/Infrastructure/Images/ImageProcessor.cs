@@ -176,7 +176,7 @@ internal sealed partial class ImageProcessor : IDisposable
         // What one sees through lies on white, as on most pages.
         using var flat = small.HasAlpha() ? small.Flatten(background: [255]) : small.Copy();
         using var watched = Watched(flat, cancellationToken);
-        return watched.JpegsaveBuffer(q: 90, keep: Enums.ForeignKeep.None);
+        return watched.JpegsaveBuffer(q: 85, keep: Enums.ForeignKeep.None);
     }
 
     // How many times the memory of other pictures a pixel takes: decoding an AVIF does, and so does encoding as WebP what one sees through.
