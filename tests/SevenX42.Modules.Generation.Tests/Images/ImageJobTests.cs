@@ -192,14 +192,17 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(1L, await ScalarAsync<long>("SELECT count(*) FROM media.assets"));
     }
 
-    [Fact]
-    public async Task A_picture_waits_for_a_store_that_is_away()
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task A_picture_waits_for_a_store_that_is_away_but_not_for_ever(bool comesBack)
     {
         using var lines = new LogLines();
+        var clock = new ForwardClock();
         await using var host = await GenerationHost.StartAsync(
             _database,
             [new("Generation:DemoStepsPerSecond", "500")],
-            services: services => services.AddSingleton<ILoggerProvider>(lines),
+            services: services => services.AddSingleton<ILoggerProvider>(lines).AddSingleton<TimeProvider>(clock),
             pictures: _pictures.FullName);
         _pictures.Delete(recursive: true);
         await File.WriteAllTextAsync(_pictures.FullName, "not a directory", Cancelled);
@@ -207,10 +210,24 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         await GenerationHost.EventuallyAsync<object>(
             () => Task.FromResult<object?>(lines.All.Any(l => l.Text.Contains("can't be stored now", StringComparison.Ordinal)) ? true : null),
             "the store is found to be away");
-        File.Delete(_pictures.FullName);
-        _pictures.Create();
+        if (comesBack)
+            ComeBack();
+        else
+            clock.Forward(TimeSpan.FromMinutes(3));
         var finished = await host.FinishAsync(request.GenerationId);
-        Assert.Equal((GenerationStatus.Completed, 1), (finished.Status, finished.Pictures!.Count));
+        if (!comesBack)
+            ComeBack();
+        Assert.Equal(comesBack ? (GenerationStatus.Completed, 1) : (GenerationStatus.Failed, 0), (finished.Status, finished.Pictures!.Count));
+        Assert.Equal(
+            comesBack ? "" : "The picture could not be kept: The server can't store files right now. Nothing of this file was kept; try again later.",
+            finished.ErrorMessage);
+        Assert.Equal(comesBack ? 1L : 0L, await ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+
+        void ComeBack()
+        {
+            File.Delete(_pictures.FullName);
+            _pictures.Create();
+        }
     }
 
     [Fact]
@@ -332,6 +349,19 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         var text = int.TryParse(prompt, out var length) ? new string('x', length) : prompt;
         var result = await host.Api.CheckImageAsync(Demo, text, new ImageOptions(width, height, count, seed), Cancelled);
         Assert.StartsWith(sentence, result.Error!.Message, StringComparison.Ordinal);
+    }
+
+    /// <summary>A clock that can be put forward.</summary>
+    private sealed class ForwardClock : TimeProvider
+    {
+        private long _ahead;
+
+        public void Forward(TimeSpan by) => Interlocked.Add(ref _ahead, by.Ticks);
+
+        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + new TimeSpan(Interlocked.Read(ref _ahead));
+
+        public override long GetTimestamp() =>
+            base.GetTimestamp() + (long)(new TimeSpan(Interlocked.Read(ref _ahead)).TotalSeconds * TimestampFrequency);
     }
 
     private static ImageRequested Request(string model = Demo, int count = 1, long? seed = null, int? steps = null)

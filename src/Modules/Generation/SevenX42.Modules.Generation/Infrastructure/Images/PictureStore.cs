@@ -13,14 +13,18 @@ internal sealed partial class PictureStore(IServiceScopeFactory scopes, JobStore
     private static readonly TimeSpan FirstDelay = TimeSpan.FromMilliseconds(100);
     private static readonly TimeSpan LongestDelay = TimeSpan.FromSeconds(2);
 
+    /// <summary>A store that is away for longer may have no room left, and somebody has to be told.</summary>
+    private static readonly TimeSpan Patience = TimeSpan.FromMinutes(2);
+
     /// <summary>
-    /// Stores a picture. A store that is busy or away is waited for, as the database is: the picture is complete and would have to be drawn
-    /// again. A stop ends that wait, but nothing that has begun: else the answer might lack a picture that is stored.
+    /// Stores a picture. A store that is busy or away is waited for, for two minutes, and the database for as long as it takes: the picture
+    /// is complete and would have to be drawn again. A stop ends that wait, but nothing that has begun: else the answer might lack a picture that is stored.
     /// </summary>
     /// <returns>The asset, or why it can't be kept.</returns>
     /// <exception cref="OperationCanceledException">The process stops, or the job is another worker's.</exception>
     public async Task<Result<AssetInfo>> StoreAsync(ClaimedJob job, ReadOnlyMemory<byte> picture, ImageProvenance provenance, AttemptStop stop)
     {
+        var began = time.GetTimestamp();
         for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
         {
             try
@@ -33,7 +37,8 @@ internal sealed partial class PictureStore(IServiceScopeFactory scopes, JobStore
                 using var content = new MemoryStream(picture.ToArray(), writable: false);
                 var media = scope.ServiceProvider.GetRequiredService<IMediaApi>();
                 var stored = await media.StoreGeneratedAsync(job.UserId, content, provenance, stop.Left);
-                if (stored.IsSuccess || stored.Error.Kind != ErrorKind.Unavailable || stop.Stopped.IsCancellationRequested)
+                if (stored.IsSuccess || stored.Error.Kind != ErrorKind.Unavailable || stop.Stopped.IsCancellationRequested
+                    || time.GetElapsedTime(began) > Patience)
                     return stored;
                 LogBusy(logger, job.Id, stored.Error.Code, delay.TotalMilliseconds);
                 await Task.Delay(delay, time, stop.Stopped).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
