@@ -92,7 +92,8 @@ internal sealed partial class TextRunner : Runner
                         begun = true;
 
                         // Sent, and not sent again: for the rest of the stream pictures need no memory.
-                        messages.Clear();
+                        if (_pictures!.Count > 0)
+                            messages.Clear();
                         _pictures = null;
                         Begin(written, provider.Name);
                         silence.Set(limits.Idle);
