@@ -17,7 +17,7 @@ internal sealed class LargeForms(RequestDelegate next)
     /// <summary>What brings no files may be as large as with any other endpoint, in bytes.</summary>
     private const long WithoutFiles = 30_000_000;
 
-    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(10);
+    private static readonly TimeSpan LongestWait = TimeSpan.FromSeconds(3);
 
     private static readonly Error Busy = Error.Unavailable(
         "busy", "The server is taking in other people's pictures. Yours are still here; send them again in a moment.", TimeSpan.FromSeconds(5));
