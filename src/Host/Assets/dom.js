@@ -5,8 +5,8 @@ export const on = (type, handle, capture) => document.addEventListener(type, han
 /** Says it to people who can't see the page; the one live region there is. */
 export const announce = (text) => ($("#announcer").textContent = text);
 
-/** Shows what a template of the frame says for a few seconds. */
-export const toast = (name) => $("#toasts").append($(`#toast-${name}`).content.cloneNode(true));
+/** Shows what a template of the frame says for a few seconds; over a picture, where that is seen. */
+export const toast = (name) => ($(":modal #image-notice") ?? $("#toasts")).append($(`#toast-${name}`).content.cloneNode(true));
 
 /** Shows what the server says for a few seconds. */
 export const tell = (html) => $("#toasts").insertAdjacentHTML("beforeend", html);
@@ -17,10 +17,9 @@ export const remember = (name, value) =>
 
 /** Names the model that answers next, in the picker and in the head of the page. */
 export function showModel(id) {
-  const picker = $("#composer select");
-  const option = [...picker.options].find((it) => it.value === id);
+  const option = $$("#composer [name=model] option").find((it) => it.value === id);
   if (!option) return;
-  picker.value = id;
+  option.selected = true;
   $("#model-name").textContent = option.text;
   $("#model-demo").hidden = option.dataset.demo == null;
 }

@@ -59,9 +59,10 @@ export function startShell(htmx) {
     const { fill } = button.dataset;
     if (button.dataset.copy) copy(button).catch((fault) => fault.status || toast("offline"));
     if (fill) {
-      $("#composer textarea").value = fill;
-      htmx.trigger("#composer textarea", "input");
       $("#composer textarea").focus();
+      $("#composer textarea").select();
+      // As if it were typed, so that it can be undone.
+      document.execCommand("insertText", false, fill);
     }
     // Browsers that don't know invoker commands yet.
     if (button.commandForElement === undefined && button.hasAttribute("commandfor"))
@@ -119,9 +120,9 @@ export function startShell(htmx) {
   // What was begun in a dialog and left is not there when it is opened again.
   on("close", ({ target }) => {
     if (target.id !== "sheet") return;
-    // Whoever went through pictures goes on at the one they saw last, or after its place when it is gone.
+    // Whoever went through pictures goes on at the one they saw last, or beside its place when it is gone.
     const from = seen(target);
-    if (from) $(`#${from}:not([hidden]) a, #${from} ~ :not([hidden]) a`)?.focus();
+    if (from) ($(`#${from}:not([hidden]) a, #${from} ~ :not([hidden]) a`) ?? $$("li[id^=image-]:not([hidden]) a").pop())?.focus();
     target.replaceChildren();
   }, true);
 

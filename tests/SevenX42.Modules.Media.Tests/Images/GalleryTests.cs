@@ -53,6 +53,12 @@ public sealed class GalleryTests(PostgresServer postgres)
         await host.QueryAsync(context => context.Assets.Where(a => a.Id == last).ExecuteDeleteAsync(Cancellation));
         var second = await ListAsync(host, Ann, "", first.After);
         Assert.Equal(anns.Take(20).Reverse().Select(a => a.Id), second.Images.Select(i => i.Asset.Id));
+
+        // Asked for again as far as it is shown, it is all there, and what is new.
+        var again = await ListAsync(host, Ann, "", to: second.Images[^1].Asset.Id);
+        Assert.Equal((60, (Guid?)null), (again.Images.Count, again.After));
+        again = await ListAsync(host, Ann, "", to: second.Images[^2].Asset.Id);
+        Assert.Equal((59, (Guid?)second.Images[^2].Asset.Id), (again.Images.Count, again.After));
     }
 
     [Fact]
@@ -104,10 +110,10 @@ public sealed class GalleryTests(PostgresServer postgres)
         });
     }
 
-    private static async Task<GalleryVm> ListAsync(MediaHost host, Guid owner, string query, Guid? after = null)
+    private static async Task<GalleryVm> ListAsync(MediaHost host, Guid owner, string query, Guid? after = null, Guid? to = null)
     {
         await using var scope = host.Services.CreateAsyncScope();
-        return (await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListImages(owner, query, after), Cancellation)).Value;
+        return (await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListImages(owner, query, after, to), Cancellation)).Value;
     }
 
     private static async Task StoreAsync(MediaHost host, Guid owner, string prompt)

@@ -53,12 +53,17 @@ internal static class DeleteAssetEndpoint
             return result.Error.ToResult();
         if (http.WantsFragment())
         {
+            RefreshStage(http);
             return Html.Fragment<DeletedImage>(
                 new Dictionary<string, object?> { ["AssetId"] = assetId, ["Query"] = GalleryVm.QueryOf(q), ["IsInGrid"] = true });
         }
 
         return http.WantsPage() ? GoOn(http, "/images" + GalleryVm.Search(GalleryVm.QueryOf(q), $"deleted={assetId}")) : TypedResults.NoContent();
     }
+
+    /// <summary>A page that shows a drawing beside the grid shows it anew.</summary>
+    public static void RefreshStage(HttpRequest http) =>
+        http.HttpContext.Response.Headers["HX-Trigger"] = """{"refresh":{"target":"#transcript"}}""";
 
     /// <summary>Where a page without scripts goes on after a deletion, done or taken back.</summary>
     public static IResult GoOn(HttpRequest http, string path)

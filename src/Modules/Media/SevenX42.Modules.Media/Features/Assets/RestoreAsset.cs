@@ -51,6 +51,7 @@ internal static class RestoreAssetEndpoint
         var search = GalleryVm.QueryOf(q);
         if (http.WantsPage())
             return DeleteAssetEndpoint.GoOn(http, $"/images/{assetId}{GalleryVm.Search(search)}");
+        DeleteAssetEndpoint.RefreshStage(http);
         // Back to its place in the grid.
         return http.WantsFragment() && await sender.Send(new ReadImage(user.RequiredId, assetId, search), cancellationToken) is { IsSuccess: true } image
             ? Html.Fragment<Thumbnail>(new Dictionary<string, object?> { ["Image"] = image.Value.Image, ["Query"] = search, ["IsBack"] = true })

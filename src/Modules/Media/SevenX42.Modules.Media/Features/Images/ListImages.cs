@@ -14,11 +14,13 @@ namespace SevenX42.Modules.Media.Features.Images;
 /// <param name="OwnerId">Whose.</param>
 /// <param name="Query">Words that have to be in the prompt, or in the name of an upload; the last may be the beginning of one. Empty for all.</param>
 /// <param name="After">The last picture of the page before; <see langword="null"/> for the first page.</param>
-internal sealed record ListImages(Guid OwnerId, string Query, Guid? After) : IMediaQuery<GalleryVm>;
+/// <param name="To">How far the first page goes at least, where more than it is shown already; bounded.</param>
+internal sealed record ListImages(Guid OwnerId, string Query, Guid? After, Guid? To = null) : IMediaQuery<GalleryVm>;
 
 internal sealed class ListImagesHandler(MediaDbContext context) : IRequestHandler<ListImages, Result<GalleryVm>>
 {
     private const int PageSize = 40;
+    private const int MostAgain = 10 * PageSize;
 
     public async Task<Result<GalleryVm>> Handle(ListImages request, CancellationToken cancellationToken)
     {
@@ -26,9 +28,11 @@ internal sealed class ListImagesHandler(MediaDbContext context) : IRequestHandle
             return new GalleryVm(request.Query, request.After, [], null);
         if (request.After is { } after)
             images = images.Where(a => a.Id < after);
-        var found = await images.AsNoTracking().Include(a => a.Variants).OrderByDescending(a => a.Id).Take(PageSize + 1).ToListAsync(cancellationToken);
-        return new GalleryVm(
-            request.Query, request.After, [.. found.Take(PageSize).Select(ImageVm.Of)], found.Count > PageSize ? found[PageSize - 1].Id : null);
+        var size = request.To is { } to
+            ? Math.Max(PageSize, await images.Where(a => a.Id >= to).Take(MostAgain).CountAsync(cancellationToken))
+            : PageSize;
+        var found = await images.AsNoTracking().Include(a => a.Variants).OrderByDescending(a => a.Id).Take(size + 1).ToListAsync(cancellationToken);
+        return new GalleryVm(request.Query, request.After, [.. found.Take(size).Select(ImageVm.Of)], found.Count > size ? found[size - 1].Id : null);
     }
 }
 
@@ -43,29 +47,34 @@ internal static class ListImagesEndpoint
     /// <param name="http">The request.</param>
     public static async Task<IResult> Page(string? q, Guid? after, Guid? deleted, ICurrentUser user, ISender sender, HttpContext http)
     {
-        var result = await ListAsync(q, after, user, sender, http);
+        var result = await ListAsync(q, after, to: null, user, sender, http);
         return result.IsSuccess
             ? Html.Page<Gallery>("Images", new Dictionary<string, object?> { ["Model"] = result.Value, ["Deleted"] = deleted })
             : result.Error.ToResult();
     }
 
-    /// <inheritdoc cref="Page"/>
-    public static async Task<IResult> Grid(string? q, Guid? after, ICurrentUser user, ISender sender, HttpContext http)
+    /// <param name="q">Words to be found.</param>
+    /// <param name="after">The last picture of the part before.</param>
+    /// <param name="to">The last picture that is shown, when all of them are asked for again.</param>
+    /// <param name="user">Who asks; whoever is nobody yet has no pictures.</param>
+    /// <param name="sender">The mediator.</param>
+    /// <param name="http">The request.</param>
+    public static async Task<IResult> Grid(string? q, Guid? after, Guid? to, ICurrentUser user, ISender sender, HttpContext http)
     {
-        var result = await ListAsync(q, after, user, sender, http);
+        var result = await ListAsync(q, after, after is null ? to : null, user, sender, http);
         if (!result.IsSuccess)
             return result.Error.ToResult();
         var parameters = new Dictionary<string, object?> { ["Model"] = result.Value };
         return after is null ? Html.Fragment<ImageGrid>(parameters) : Html.Fragment<ImageCells>(parameters);
     }
 
-    private static async Task<Result<GalleryVm>> ListAsync(string? q, Guid? after, ICurrentUser user, ISender sender, HttpContext http)
+    private static async Task<Result<GalleryVm>> ListAsync(string? q, Guid? after, Guid? to, ICurrentUser user, ISender sender, HttpContext http)
     {
         var query = GalleryVm.QueryOf(q);
         // The query stands beside private prompts: compressed, its length would tell how much of one is in the other.
         if (query.Length > 0)
             http.Features.Get<IHttpsCompressionFeature>()?.Mode = HttpsCompressionMode.DoNotCompress;
-        return user.Id is { } owner ? await sender.Send(new ListImages(owner, query, after)) : new GalleryVm(query, after, [], null);
+        return user.Id is { } owner ? await sender.Send(new ListImages(owner, query, after, to)) : new GalleryVm(query, after, [], null);
     }
 }
 
