@@ -70,8 +70,8 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         Assert.Equal(["512", "512"], page.QuerySelectorAll("[data-role=assistant] img").Select(i => i.GetAttribute("width")));
         Assert.Contains("512×768 · 2 pictures · 3 steps · seed 5", page.QuerySelector("[data-role=assistant]")!.TextContent, StringComparison.Ordinal);
 
-        // The composer goes on with what was chosen.
-        Assert.True(((IHtmlInputElement)page.QuerySelector("#draw")!).IsChecked);
+        // Whoever goes on drawing finds what was chosen.
+        Assert.False(((IHtmlInputElement)page.QuerySelector("#draw")!).IsChecked);
         Assert.Equal("512x768", ((IHtmlSelectElement)page.QuerySelector("#composer [name=size]")!).Value);
 
         var answer = page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-message")!;

@@ -161,6 +161,10 @@ public sealed class StudioTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Equal(
             ("a <boat>", Painter, "512x768", "5", "7", "people"),
             (page.QuerySelector("#composer textarea")!.TextContent, Chosen("imageModel"), Chosen("size"), Typed("seed"), Typed("steps"), Typed("negative")));
+        // Whoever comes back to the page is not told what to draw once more.
+        using var link = new HttpRequestMessage(HttpMethod.Get, "/studio?prompt=a+boat") { Headers = { { "HX-Request", "true" }, { "HX-Target", "main#main" } } };
+        using var followed = await chat.Browser.SendAsync(link);
+        Assert.Equal("/studio", ChatBrowser.LedTo(followed));
         // Another model takes over what it can be told.
         page = await chat.Browser.PageAsync("/composer/picture?imageModel=demo-images/demo&size=512x768&seed=5&negative=people");
         Assert.Equal(("512x768", "5"), (Chosen("size"), Typed("seed")));

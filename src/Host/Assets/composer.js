@@ -21,7 +21,7 @@ const read = (slot) => {
 
 const store = (slot, draft) => {
   try {
-    if (draft.text) localStorage[slot] = JSON.stringify(draft);
+    if (draft.text || draft.draw) localStorage[slot] = JSON.stringify(draft);
     else localStorage.removeItem(slot);
   } catch {
     // As above.
@@ -46,6 +46,7 @@ on("htmx:after:request", (event) => {
  * The form that sends messages. A draft lives in this browser until the server has acknowledged the message. Once it was tried
  * to send it, the draft keeps the message's id, so that sending it again after an outcome nobody knows makes no second message;
  * another text is another message, and so is what another tab sends. What is typed meanwhile is the beginning of the next one.
+ * Whoever has pictures drawn goes on with it in this conversation until they say otherwise.
  * Pictures stay in the chooser, from which the form sends them, until the message they go with is there.
  */
 export const composer = () => ({
@@ -63,10 +64,6 @@ export const composer = () => ({
     return this.empty || this.busy;
   },
 
-  get label() {
-    return this.busy ? "Sending…" : "Send";
-  },
-
   init() {
     current = this;
     this.slot = "draft:" + this.$root.dataset.draft;
@@ -75,19 +72,15 @@ export const composer = () => ({
       this.$refs.id.value = draft.id;
       this.tried = draft;
     }
+    if (draft.draw) $("#draw")?.click();
     // What was typed before this script ran is newer.
     this.fill(this.$refs.text.value || (draft.text ?? ""));
-    this.retry = () => this.unsent && this.$root.requestSubmit();
-    addEventListener("online", this.retry);
-    // The answer to the request may be lost, and the message there all the same: then it comes with the transcript.
-    this.arrived = () => this.tried && $(`#transcript [data-message="${this.tried.id}"]`) && this.sent();
-    on("htmx:after:settle", this.arrived);
     this.arrived();
   },
 
-  destroy() {
-    removeEventListener("online", this.retry);
-    document.removeEventListener("htmx:after:settle", this.arrived);
+  // The answer to the request may be lost, and the message there all the same: then it comes with the transcript.
+  arrived() {
+    if (this.tried && $(`#transcript [data-message="${this.tried.id}"]`)) this.sent();
   },
 
   fill(text) {
@@ -106,13 +99,14 @@ export const composer = () => ({
     }
   },
 
-  // What is chosen, pasted or dropped joins what is there. Words on the clipboard are meant as words, whatever they look like besides.
+  // What is chosen, pasted or dropped joins what is there. Rich text on the clipboard is meant as words, whatever it looks like besides;
+  // plain text is the name of the file. What is drawn is drawn from words alone.
   attach(event) {
     const { target, clipboardData, dataTransfer } = event;
     const files = target.files ?? (clipboardData ?? dataTransfer).files;
-    if (!files.length || clipboardData?.getData("text")) return;
+    if (!files.length || (clipboardData?.getData("text/html") && clipboardData.getData("text"))) return;
     event.preventDefault();
-    this.hold([...this.files, ...files]);
+    if (!$("#draw:checked")) this.hold([...this.files, ...files]);
   },
 
   detach({ currentTarget }) {
@@ -125,7 +119,7 @@ export const composer = () => ({
     if (this.tried) this.$refs.id.value = newId();
     const { pictures } = this.$refs;
     const { most, bytes } = pictures.dataset;
-    this.files = files.filter((file) => pictures.accept.includes(file.type) && file.size <= bytes).slice(0, most);
+    this.files = files.filter((file) => file.type && pictures.accept.includes(file.type) && file.size <= bytes).slice(0, most);
     this.excess = this.files.length < files.length;
     const chosen = new DataTransfer();
     this.files.forEach((file) => chosen.items.add(file));
@@ -136,7 +130,7 @@ export const composer = () => ({
   keep() {
     const text = this.$refs.text.value;
     const id = this.$refs.id.value;
-    store(this.slot, { text, id: this.tried?.id === id ? id : undefined });
+    store(this.slot, { text, id: this.tried?.id === id ? id : undefined, draw: !!$("#draw:checked") });
   },
 
   key(event) {
@@ -178,16 +172,15 @@ export const composer = () => ({
     const path = ctx.hx.pushurl ?? ctx.hx.redirect;
     if (!path) return;
     // What is left belongs to the conversation that has just begun.
-    const rest = this.$refs.text.value;
-    this.fill("");
+    store(this.slot, {});
     this.slot = "draft:" + path.split("/").pop();
-    this.fill(rest);
+    this.keep();
   },
 
   sent() {
     const { text, files } = this.tried ?? {};
     if (text == null) return;
-    this.unsent = false;
+    this.unsent = this.excess = false;
     this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();

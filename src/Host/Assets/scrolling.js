@@ -34,7 +34,8 @@ function watch() {
 
 export function toLatest() {
   following = true;
-  toEnd(scroller());
+  // In the studio the newest stands first.
+  toEnd(scroller()) ?? $("#stage")?.scrollIntoView();
   moved();
 }
 

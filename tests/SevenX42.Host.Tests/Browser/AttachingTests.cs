@@ -36,7 +36,7 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
         var (attached, chooser) = (Attached(person), Chooser(person));
         await Expect(person.Send).ToBeDisabledAsync();
         await chooser.SetInputFilesAsync([File("a.png", 20), File("b.png", 60)]);
-        await PasteAsync(person, File("c.png", 90));
+        await GiveAsync(person.Message, "paste", File("c.png", 90));
         await Expect(attached).ToHaveCountAsync(3);
         await person.Page.WaitForFunctionAsync("() => [...document.querySelectorAll('#attached img')].every(i => i.naturalWidth === 40)");
         Assert.Equal("", await person.AccessibilityFaultsAsync());
@@ -70,6 +70,13 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
         await person.Page.WaitForFunctionAsync("() => [...document.querySelectorAll('article img')].every(i => i.naturalWidth > 0)");
         Assert.Equal("", await person.AccessibilityFaultsAsync());
         await Expect(person.Page.Locator("article[data-role=user] a:has(img)").First).ToHaveAttributeAsync("href", new Regex("^/media/assets/"));
+
+        // What can't be attached is said until the next message is sent.
+        await GiveAsync(person.Message, "paste", new() { Name = "unknown", MimeType = "", Buffer = [1] });
+        await Expect(person.Page.GetByText(Excess)).ToBeVisibleAsync();
+        await Expect(attached).ToHaveCountAsync(0);
+        await person.SayAsync("thanks");
+        await Expect(person.Page.GetByText(Excess)).ToBeHiddenAsync();
     }
 
     [Fact]
@@ -78,7 +85,15 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
         await using var person = await Person.ArriveAsync(chromium, _app!.Address);
         await person.SayAsync("hello");
         await person.AnswerBecomesAsync("completed");
-        await Chooser(person).SetInputFilesAsync([File("a.png", 20)]);
+
+        // Dropped anywhere on the page; what is drawn is drawn from words alone.
+        var (draw, heading) = (person.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Draw a picture" }), person.Page.Locator("#title"));
+        await draw.PressAsync("Space");
+        Assert.True(await GiveAsync(heading, "drop", File("a.png", 20)));
+        await draw.PressAsync("Space");
+        await Expect(Attached(person)).ToHaveCountAsync(0);
+        Assert.True(await GiveAsync(heading, "drop", File("a.png", 20)));
+        await Expect(Attached(person)).ToHaveCountAsync(1);
         await person.Profile.SetOfflineAsync(true);
         await person.Message.FillAsync("What is this?");
         await person.Message.PressAsync("Enter");
@@ -97,13 +112,17 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
 
     private static FilePayload File(string name, int shade) => new() { Name = name, MimeType = "image/png", Buffer = Photo.Png(shade: shade) };
 
-    private static async Task PasteAsync(Person person, FilePayload file) => await person.Message.EvaluateAsync(
+    /// <summary>Pastes or drops a picture, with its name as words beside it, as from where files lie.</summary>
+    /// <returns>Whether the page has taken it.</returns>
+    private static async Task<bool> GiveAsync(ILocator to, string how, FilePayload file) => await to.EvaluateAsync<bool>(
         """
-        (box, [name, type, content]) => {
-          const clipboardData = new DataTransfer();
-          clipboardData.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
-          box.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+        (element, [how, name, type, content]) => {
+          const data = new DataTransfer();
+          data.items.add(new File([Uint8Array.from(atob(content), (c) => c.charCodeAt(0))], name, { type }));
+          data.setData("text/plain", name);
+          const options = { bubbles: true, cancelable: true, clipboardData: data, dataTransfer: data };
+          return !element.dispatchEvent(how === "paste" ? new ClipboardEvent(how, options) : new DragEvent(how, options));
         }
         """,
-        new[] { file.Name, file.MimeType, Convert.ToBase64String(file.Buffer) });
+        new[] { how, file.Name, file.MimeType, Convert.ToBase64String(file.Buffer) });
 }

@@ -69,6 +69,8 @@ public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : I
         await person.Page.Keyboard.PressAsync("Space");
         Assert.DoesNotContain("imageModel", await RegenerateAsync(person), StringComparison.Ordinal);
         await Expect(person.LastAnswer).ToContainTextAsync("3/3");
+        await person.Page.ReloadAsync();
+        await Expect(mode).Not.ToBeCheckedAsync();
     }
 
     /// <summary>What the page sends for other pictures.</summary>

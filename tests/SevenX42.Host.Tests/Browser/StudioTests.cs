@@ -7,10 +7,14 @@ namespace SevenX42.Host.Tests.Browser;
 /// <summary>A person draws in the studio.</summary>
 public sealed class StudioTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
 {
+    private string _database = null!;
     private AppHost? _app;
 
-    public async ValueTask InitializeAsync() =>
-        _app = await AppHost.StartAsync(await postgres.CreateDatabaseAsync(), [new("Generation:DemoStepsPerSecond", "8")]);
+    public async ValueTask InitializeAsync()
+    {
+        _database = await postgres.CreateDatabaseAsync();
+        _app = await AppHost.StartAsync(_database, [new("Generation:DemoStepsPerSecond", "8")]);
+    }
 
     public async ValueTask DisposeAsync()
     {
@@ -63,13 +67,16 @@ public sealed class StudioTests(Chromium chromium, PostgresServer postgres) : IA
                 await Expect(page.Locator("article[data-role=user]")).ToHaveTextAsync(new System.Text.RegularExpressions.Regex("a lighthouse"));
                 await person.AnswerBecomesAsync("completed");
             },
-            r => r.Url.EndsWith("/images/grid", StringComparison.Ordinal));
+            r => r.Url.Contains("/images/grid", StringComparison.Ordinal));
         await Expect(page.Locator("article")).ToHaveCountAsync(2);
         await Expect(tab.Locator("article[data-role=user]")).ToContainTextAsync("a lighthouse");
         await Expect(page.Locator("#prompts button")).ToHaveTextAsync(["a lighthouse", "A red fox asleep in fresh snow"]);
         await page.Locator("#prompts button").Last.FocusAsync();
         await keys.PressAsync("Enter");
         await Expect(Prompt(page)).ToHaveValueAsync("A red fox asleep in fresh snow");
+        await keys.PressAsync("Control+z");
+        await Expect(Prompt(page)).ToHaveValueAsync("a lighthouse");
+        await keys.PressAsync("Control+Shift+z");
 
         // What is refused is said, and stays to be changed.
         await page.GetByLabel("Seed").FillAsync("-1");
@@ -99,6 +106,29 @@ public sealed class StudioTests(Chromium chromium, PostgresServer postgres) : IA
             "() => Math.max(...[...document.querySelectorAll('#main, #main *:not(#prompts *)')].map(e => Math.round(e.getBoundingClientRect().right)))"));
         await person.Stop.ClickAsync();
         await person.AnswerBecomesAsync("stopped");
+
+        // What makes the same picture again is not hidden.
+        await person.Page.GotoAsync(new Uri(_app.Address, "/studio?prompt=a+boat&seed=7").ToString());
+        await Expect(person.Page.GetByLabel("Seed")).ToBeVisibleAsync();
+        await Expect(person.Page.GetByLabel("Seed")).ToHaveValueAsync("7");
+    }
+
+    [Fact]
+    public async Task Where_nothing_draws_any_more_what_was_drawn_is_there_and_it_is_said_why_there_is_no_more()
+    {
+        await using var person = await Person.ArriveAsync(chromium, _app!.Address, "/studio?prompt=a+boat&steps=1");
+        await Prompt(person.Page).PressAsync("Enter");
+        await person.AnswerBecomesAsync("completed");
+        await _app.DisposeAsync();
+        _app = null;
+        _app = await AppHost.StartAsync(_database, [new("Generation:Demo", "false"), new("Generation:Discovery", "true")]);
+        await person.Page.GotoAsync(new Uri(_app.Address, "/studio").ToString());
+
+        await Expect(person.Page.GetByText("No model that draws is connected yet")).ToBeVisibleAsync();
+        await Expect(person.LastAnswer.GetByRole(AriaRole.Img, new() { Name = "a boat" })).ToBeVisibleAsync();
+        Assert.Equal("", await person.AccessibilityFaultsAsync());
+        await person.Button("Again").ClickAsync();
+        await Expect(person.Page.Locator("#composer-notice")).ToContainTextAsync("is not available here any more");
     }
 
     private static ILocator Prompt(IPage page) => page.GetByRole(AriaRole.Textbox, new() { Name = "Prompt", Exact = true });

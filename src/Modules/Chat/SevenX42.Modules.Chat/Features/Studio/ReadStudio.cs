@@ -40,9 +40,12 @@ internal static class ReadStudioEndpoint
 
     /// <summary>The page. What its address says, as a link to draw something again does, stands in its form.</summary>
     public static async Task<IResult> Get(
-        string? prompt, string? model, string? size, string? seed, string? negative, string? steps, ISender sender)
+        string? prompt, string? model, string? size, string? seed, string? negative, string? steps, ISender sender, HttpContext http)
     {
         var isFilled = (prompt ?? model ?? size ?? seed ?? negative ?? steps) is not null;
+        // Whoever comes back to the page finds what they wrote since.
+        if (isFilled && http.Request.WantsMain())
+            http.Response.Headers["HX-Push-Url"] = Path;
         var result = await sender.Send(new ReadStudio(
             prompt ?? "", isFilled ? new DrawingChoice(model, size, Count: null, seed, negative, steps) : null));
         return result.IsSuccess
@@ -56,7 +59,7 @@ internal static class ReadStudioEndpoint
         if (!http.Request.WantsFragment())
             return TypedResults.Redirect(Path);
         http.Response.Headers["HX-Push-Url"] = Path;
-        return await Get(prompt: null, model: null, size: null, seed: null, negative: null, steps: null, sender);
+        return await Get(prompt: null, model: null, size: null, seed: null, negative: null, steps: null, sender, http);
     }
 }
 
