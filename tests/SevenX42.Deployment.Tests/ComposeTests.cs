@@ -56,7 +56,7 @@ public sealed partial class ComposeTests
     {
         var proxy = File.ReadAllText(Path.Combine(Repository.Root, "docker", "nginx.conf"));
         Assert.All(
-            (string[])["proxy_set_header Upgrade $http_upgrade;", "proxy_buffering off;", "proxy_read_timeout 1h;", "proxy_set_header X-Forwarded-For"],
+            (string[])["client_max_body_size 82m;", "proxy_set_header Upgrade $http_upgrade;", "proxy_buffering off;", "proxy_read_timeout 1h;", "proxy_set_header X-Forwarded-For"],
             line => Assert.Contains(line, proxy, StringComparison.Ordinal));
         var text = File.ReadAllText(Path.Combine(Repository.Root, "docker", "compose.replicas.yaml"));
         var network = Subnet().Match(text).Groups[1].Value;
