@@ -20,6 +20,9 @@ public sealed class ConversationProjectorTests
     public void A_log_that_has_forgotten_its_beginning_changes_nothing_about_that() =>
         Gen.Int[0, int.MaxValue - 1].Sample(seed => Follow(seed, forgets: true), iter: 60, threads: 2);
 
+    [Fact]
+    public void What_a_forgotten_attempt_thought_is_void_on_pages_that_show_it() => Follow(seed: 204_720_785, forgets: true);
+
     private static void Follow(int seed, bool forgets)
     {
         var random = new Random(seed);

@@ -155,6 +155,8 @@ internal sealed class ConversationProjector(
 
     private void Start(long seq, Running running, Guid generationId, GenerationEvents.StartedData started, ProjectedEvents output)
     {
+        // An attempt before this one may have thought, in a part of the log that is forgotten: pages from then show it.
+        running.HasThought = true;
         var (old, oldReasoning) = (running.Text.Length, running.Text.Reasoning.Length);
         if (!running.Text.Start(generationId, started.TextOffset, started.ReasoningOffset))
         {
@@ -437,7 +439,7 @@ internal sealed class ConversationProjector(
         /// <summary>Whether that is the end of an earlier generation than the one that writes it.</summary>
         public bool IsToldOfAnother { get; set; }
 
-        /// <summary>Whether there ever was reasoning, though it may be void since.</summary>
+        /// <summary>Whether there may ever have been reasoning, though it may be void since.</summary>
         public bool HasThought { get; set; }
 
         /// <summary>
