@@ -1,22 +1,15 @@
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
-using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Infrastructure;
 
 namespace SevenX42.Modules.Generation.Integration;
 
-/// <summary>An answer is wanted: one job per generation id, however often this comes, and the workers are woken.</summary>
-internal sealed class AnswerRequestedHandler(GenerationDbContext context, JobIntake intake) : InboxHandler<AnswerRequested, GenerationDbContext>(context)
+/// <summary>An answer is wanted.</summary>
+internal sealed class AnswerRequestedHandler(GenerationDbContext context, JobIntake intake) : JobRequestHandler<AnswerRequested>(context, intake)
 {
-    protected override Task HandleOnceAsync(AnswerRequested integrationEvent, CancellationToken cancellationToken) =>
-        intake.StoreAsync(JobOf(integrationEvent), cancellationToken);
-
-    protected override Task AfterCommitAsync(AnswerRequested integrationEvent, CancellationToken cancellationToken) =>
-        intake.AnnounceAsync(JobOf(integrationEvent), cancellationToken);
-
     // PostgreSQL can't hold every text that JSON can.
-    private static GenerationJob JobOf(AnswerRequested e) => new()
+    protected override GenerationJob JobOf(AnswerRequested e) => new()
     {
         Id = e.GenerationId,
         AnswerId = e.AnswerId,

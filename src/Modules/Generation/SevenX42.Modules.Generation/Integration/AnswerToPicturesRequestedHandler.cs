@@ -1,23 +1,16 @@
 using System.Text.Json;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
-using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Infrastructure;
 
 namespace SevenX42.Modules.Generation.Integration;
 
-/// <summary>An answer is wanted that looks at pictures: one job per generation id, however often this comes, and the workers are woken.</summary>
+/// <summary>An answer is wanted that looks at pictures.</summary>
 internal sealed class AnswerToPicturesRequestedHandler(GenerationDbContext context, JobIntake intake)
-    : InboxHandler<AnswerToPicturesRequested, GenerationDbContext>(context)
+    : JobRequestHandler<AnswerToPicturesRequested>(context, intake)
 {
-    protected override Task HandleOnceAsync(AnswerToPicturesRequested integrationEvent, CancellationToken cancellationToken) =>
-        intake.StoreAsync(JobOf(integrationEvent), cancellationToken);
-
-    protected override Task AfterCommitAsync(AnswerToPicturesRequested integrationEvent, CancellationToken cancellationToken) =>
-        intake.AnnounceAsync(JobOf(integrationEvent), cancellationToken);
-
-    private static GenerationJob JobOf(AnswerToPicturesRequested e) => new()
+    protected override GenerationJob JobOf(AnswerToPicturesRequested e) => new()
     {
         Id = e.GenerationId,
         AnswerId = e.AnswerId,

@@ -1,26 +1,19 @@
 using System.Text.Json;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
-using SevenX42.Messaging;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Modules.Generation.Infrastructure;
 
 namespace SevenX42.Modules.Generation.Integration;
 
-/// <summary>Pictures are wanted: one job per generation id, however often this comes, and the workers are woken.</summary>
-internal sealed class ImageRequestedHandler(GenerationDbContext context, JobIntake intake) : InboxHandler<ImageRequested, GenerationDbContext>(context)
+/// <summary>Pictures are wanted.</summary>
+internal sealed class ImageRequestedHandler(GenerationDbContext context, JobIntake intake) : JobRequestHandler<ImageRequested>(context, intake)
 {
     // Drawn once, when the job is queued, so that whoever takes it over goes on with the same pictures.
     private readonly long _seed = Random.Shared.NextInt64(uint.MaxValue - ImageCapabilities.MostImages);
 
-    protected override Task HandleOnceAsync(ImageRequested integrationEvent, CancellationToken cancellationToken) =>
-        intake.StoreAsync(JobOf(integrationEvent), cancellationToken);
-
-    protected override Task AfterCommitAsync(ImageRequested integrationEvent, CancellationToken cancellationToken) =>
-        intake.AnnounceAsync(JobOf(integrationEvent), cancellationToken);
-
-    private GenerationJob JobOf(ImageRequested e)
+    protected override GenerationJob JobOf(ImageRequested e)
     {
         var options = new ImageOptions(e.Width, e.Height, e.Count, e.Seed ?? _seed, StreamedText.Clean(e.NegativePrompt), e.Steps);
         return new GenerationJob
