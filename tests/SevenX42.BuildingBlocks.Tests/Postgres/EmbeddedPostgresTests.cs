@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Logging.Abstractions;
 using Npgsql;
 using SevenX42.Postgres;
@@ -37,6 +38,35 @@ public sealed class EmbeddedPostgresTests : IDisposable
         await first.DisposeAsync();
         await using var second = await StartAsync();
         Assert.Equal(42, await ExecuteAsync(second, "SELECT value FROM kept"));
+    }
+
+    [Fact]
+    public async Task What_a_killed_server_had_started_is_waited_for()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere nothing holds a process up by a signal's name.");
+        var first = await StartAsync();
+        await using var connection = new NpgsqlConnection(first.ConnectionString + ";Pooling=false");
+        await connection.OpenAsync(Cancellation);
+        var left = connection.ProcessID.ToString(CultureInfo.InvariantCulture);
+        await SignalAsync("-STOP", left);
+        Assert.True(ServerProcess.Signal(first.ServerProcessId, ServerSignal.Kill));
+        await first.DisposeAsync();
+        using var lines = new LogLines();
+
+        var starting = StartAsync(_directory.FullName, lines.CreateLogger(""));
+        await Eventually.TrueAsync(() => lines.All.Any(l => l.Text.Contains("shared memory block", StringComparison.Ordinal)));
+        Assert.False(starting.IsCompleted);
+        await SignalAsync("-CONT", left);
+
+        await using var second = await starting;
+        Assert.Equal(1, await ExecuteAsync(second, "SELECT 1"));
+
+        static async Task SignalAsync(string signal, string process)
+        {
+            using var kill = Process.Start("kill", [signal, process]);
+            await kill.WaitForExitAsync(Cancellation);
+            Assert.Equal(0, kill.ExitCode);
+        }
     }
 
     [Fact]
@@ -155,9 +185,9 @@ public sealed class EmbeddedPostgresTests : IDisposable
 
     private Task<EmbeddedPostgres> StartAsync() => StartAsync(_directory.FullName);
 
-    private static Task<EmbeddedPostgres> StartAsync(string directory) => EmbeddedPostgres.StartAsync(
+    private static Task<EmbeddedPostgres> StartAsync(string directory, ILogger? logger = null) => EmbeddedPostgres.StartAsync(
         new EmbeddedPostgresOptions { Directory = Path.Combine(directory, "postgres"), SearchFrom = Repository.HostDirectory },
-        NullLogger.Instance,
+        logger ?? NullLogger.Instance,
         Cancellation);
 
     private static async Task<object?> ExecuteAsync(EmbeddedPostgres server, string sql)

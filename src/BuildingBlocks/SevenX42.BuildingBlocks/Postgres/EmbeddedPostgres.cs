@@ -42,12 +42,15 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
     private const string Database = "sevenx42";
     private const string ProcessFile = "postmaster.pid";
     private const string MajorVersion = "18";
+    private const string MemoryInUse = "pre-existing shared memory block";
     private const int SharingViolationOnLinux = 11;
     private const int SharingViolationOnMacOS = 35;
     private const int SharingViolationOnWindows = unchecked((int)0x80070020);
     private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan StopLimit = TimeSpan.FromSeconds(15);
     private static readonly TimeSpan PollInterval = TimeSpan.FromMilliseconds(20);
+    private static readonly TimeSpan LastWords = TimeSpan.FromSeconds(1);
+    private static readonly TimeSpan OrphanInterval = TimeSpan.FromMilliseconds(200);
 
     private readonly FileStream _lock;
     private readonly Process _process;
@@ -78,6 +81,37 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
         EmbeddedPostgresOptions options, ILogger logger, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
+        var started = Stopwatch.StartNew();
+        while (true)
+        {
+            try
+            {
+                return await StartOnceAsync(options, logger, cancellationToken);
+            }
+            catch (EmbeddedPostgresException e) when (e.Message.Contains(MemoryInUse, StringComparison.Ordinal) && started.Elapsed < StartLimit)
+            {
+                // What a server that was killed had started ends by itself when it notices, each as soon as it waits for something.
+                await Task.Delay(OrphanInterval, TimeProvider.System, cancellationToken);
+            }
+        }
+    }
+
+    /// <summary>Stops the server: open transactions are rolled back, everything committed is on disk.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        if (Interlocked.Exchange(ref _disposed, 1) != 0)
+            return;
+        if (!_process.HasExited)
+            await StopServerAsync(_process.Id, _logger, CancellationToken.None);
+        _release.Set();
+        _release.Dispose();
+        _process.Dispose();
+        await _lock.DisposeAsync();
+    }
+
+    private static async Task<EmbeddedPostgres> StartOnceAsync(
+        EmbeddedPostgresOptions options, ILogger logger, CancellationToken cancellationToken)
+    {
         var user = UnprivilegedUser.Find();
         var root = Path.GetFullPath(options.Directory);
         if (user is not null && !UnprivilegedUser.CanReach(root))
@@ -108,19 +142,6 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
             held?.Dispose();
             throw;
         }
-    }
-
-    /// <summary>Stops the server: open transactions are rolled back, everything committed is on disk.</summary>
-    public async ValueTask DisposeAsync()
-    {
-        if (Interlocked.Exchange(ref _disposed, 1) != 0)
-            return;
-        if (!_process.HasExited)
-            await StopServerAsync(_process.Id, _logger, CancellationToken.None);
-        _release.Set();
-        _release.Dispose();
-        _process.Dispose();
-        await _lock.DisposeAsync();
     }
 
     private static void CreateOwned(string folder, UnprivilegedUser? user)
@@ -281,7 +302,12 @@ public sealed partial class EmbeddedPostgres : IAsyncDisposable
             catch (NpgsqlException e) when (e is not PostgresException { SqlState: PostgresErrorCodes.InvalidPassword })
             {
                 if (_process.HasExited)
+                {
+                    // What it said last comes after its end; from what it started it may never come to one.
+                    await Task.WhenAny(_process.WaitForExitAsync(cancellationToken), Task.Delay(LastWords, TimeProvider.System, cancellationToken));
                     throw new EmbeddedPostgresException($"PostgreSQL ended while starting: {Last(lastLines)}", e);
+                }
+
                 if (started.Elapsed > StartLimit)
                     throw new EmbeddedPostgresException($"PostgreSQL does not answer after {StartLimit.TotalSeconds} s: {Last(lastLines)}", e);
                 await Task.Delay(PollInterval, TimeProvider.System, cancellationToken);
