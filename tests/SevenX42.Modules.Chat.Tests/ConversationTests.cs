@@ -4,25 +4,15 @@ using SevenX42.Testing;
 
 namespace SevenX42.Modules.Chat.Tests;
 
-public sealed class ConversationTests(PostgresServer postgres) : IAsyncLifetime
+/// <summary>A conversation from its first message to its deletion: every test as somebody new.</summary>
+public sealed class ConversationTests(RunningApp running) : IClassFixture<RunningApp>, IDisposable
 {
-    private AppHost _app = null!;
-    private ChatBrowser _browser = null!;
+    private readonly AppHost _app = running.Host;
+    private readonly ChatBrowser _browser = new(running.Host);
 
     private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync()
-    {
-        _app = await AppHost.StartAsync(
-            await postgres.CreateDatabaseAsync(), [KeyValuePair.Create("RateLimits:CommandsPerMinute", (string?)"10000")]);
-        _browser = new ChatBrowser(_app);
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        _browser.Dispose();
-        await _app.DisposeAsync();
-    }
+    public void Dispose() => _browser.Dispose();
 
     [Fact]
     public async Task A_first_message_makes_a_conversation_with_an_answer()

@@ -1,4 +1,5 @@
 using Microsoft.Playwright;
+using SevenX42.Testing;
 using static Microsoft.Playwright.Assertions;
 
 namespace SevenX42.Host.Tests.Browser;

@@ -5,34 +5,11 @@ using static Microsoft.Playwright.Assertions;
 namespace SevenX42.Host.Tests.Browser;
 
 /// <summary>What a person sees when a model server fails, and what they can do about it.</summary>
-public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgres) : IAsyncLifetime
+public sealed class ProviderFaultTests(Chromium chromium, ProviderFaultTests.AppWithProvider app) : IClassFixture<ProviderFaultTests.AppWithProvider>
 {
-    private ScriptedProvider _provider = null!;
-    private AppHost _app = null!;
+    private readonly ScriptedProvider _provider = app.Provider;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
-
-    public async ValueTask InitializeAsync()
-    {
-        _provider = await ScriptedProvider.StartAsync();
-        _app = await AppHost.StartAsync(
-            await postgres.CreateDatabaseAsync(),
-            new Dictionary<string, string?>
-            {
-                ["Generation:Demo"] = "false",
-                ["Generation:Providers:0:Name"] = "test",
-                ["Generation:Providers:0:BaseUrl"] = _provider.BaseUrl.ToString(),
-                ["Generation:Providers:0:FirstTokenTimeout"] = "00:00:03",
-                ["Generation:Providers:0:IdleTimeout"] = "00:00:03",
-                ["Generation:Providers:0:RetryDelay"] = "00:00:00.01",
-            });
-    }
-
-    public async ValueTask DisposeAsync()
-    {
-        await _app.DisposeAsync();
-        await _provider.DisposeAsync();
-    }
 
     public static TheoryData<string, string> Refusals => new()
     {
@@ -55,7 +32,7 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
             "a page" => Script.Respond(200, "<!doctype html><title>Log in</title>", "text/html"),
             _ => Script.Stream.Raw("data: {{{\n\n"),
         });
-        await using var person = await Person.ArriveAsync(chromium, _app.Address);
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
 
         await person.SayAsync("Hello");
 
@@ -87,7 +64,7 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
             "nonsense" => begun.Raw("data: {\"choices\":[{\n\n"),
             _ => begun.Data("""{"error":{"message":"the GPU is on fire","code":502}}"""),
         });
-        await using var person = await Person.ArriveAsync(chromium, _app.Address);
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
 
         await person.SayAsync("Hello");
 
@@ -107,9 +84,11 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
     [Fact]
     public async Task A_busy_provider_is_waited_for_and_the_wait_is_seen()
     {
-        _provider.Enqueue("scripted", Script.Error(429, "slow down").Header("Retry-After", "2"));
-        _provider.Script("scripted", Script.Answer("Now."));
-        await using var person = await Person.ArriveAsync(chromium, _app.Address);
+        var asked = 0;
+        _provider.Script("scripted", r => r.Messages[0].Role != "system" && asked++ == 0
+            ? Script.Error(429, "slow down").Header("Retry-After", "2")
+            : Script.Answer("Now."));
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
 
         await person.SayAsync("Hello");
 
@@ -122,15 +101,15 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
     public async Task A_doubled_click_sends_one_message_and_asks_once()
     {
         _provider.Script("scripted", Script.Answer("Once."));
-        await using var person = await Person.ArriveAsync(chromium, _app.Address);
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
 
-        await person.Message.FillAsync("Hello");
+        await person.Message.FillAsync("Once?");
         await person.Send.DblClickAsync();
 
         await person.AnswerBecomesAsync("completed");
         await person.Page.ReloadAsync();
         await Expect(person.Page.Locator("article")).ToHaveCountAsync(2);
-        Assert.Single(_provider.Requests, r => r.Messages[0].Role != "system");
+        Assert.Single(_provider.Requests, r => r.Messages is [{ Role: "user", Content: "Once?" }]);
     }
 
     [Fact]
@@ -138,16 +117,50 @@ public sealed class ProviderFaultTests(Chromium chromium, PostgresServer postgre
     {
         _provider.Script("scripted", Enumerable.Range(0, 300).Aggregate(
             Script.Stream.Role().Say("The beginning"), (script, i) => script.Say($" {i}").Pause(TimeSpan.FromMilliseconds(100))));
-        await using var person = await Person.ArriveAsync(chromium, _app.Address);
-        await person.SayAsync("Hello");
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("Count!");
         var other = await person.OpenTabAsync(new Uri(person.Page.Url).AbsolutePath);
         await Expect(other.Locator("article").Last).ToContainTextAsync("The beginning");
 
         await other.GetByRole(AriaRole.Button, new() { Name = "Stop", Exact = true }).ClickAsync();
 
-        await _provider.Requests.Single(r => r.Messages[0].Role != "system").ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancel);
+        await _provider.Requests.Single(r => r.Messages is [{ Role: "user", Content: "Count!" }]).ClientHungUp.WaitAsync(TimeSpan.FromSeconds(1), Cancel);
         await person.AnswerBecomesAsync("stopped");
         await Expect(other.Locator("article").Last).ToHaveAttributeAsync("data-status", "stopped");
         await Expect(person.LastAnswer.Locator("[data-blocks]")).ToHaveTextAsync(await other.Locator("article").Last.Locator("[data-blocks]").InnerTextAsync());
+    }
+
+    /// <summary>The application with a model server whose answers a test writes.</summary>
+    public sealed class AppWithProvider(PostgresServer postgres) : IAsyncLifetime
+    {
+        private AppHost _host = null!;
+
+        public ScriptedProvider Provider { get; private set; } = null!;
+
+        public Uri Address => _host.Address;
+
+        public async ValueTask InitializeAsync()
+        {
+            Provider = await ScriptedProvider.StartAsync();
+            _host = await AppHost.StartAsync(
+                await postgres.CreateDatabaseAsync(),
+                new Dictionary<string, string?>
+                {
+                    ["Generation:Demo"] = "false",
+                    ["Generation:Providers:0:Name"] = "test",
+                    ["Generation:Providers:0:BaseUrl"] = Provider.BaseUrl.ToString(),
+                    ["Generation:Providers:0:FirstTokenTimeout"] = "00:00:03",
+                    ["Generation:Providers:0:IdleTimeout"] = "00:00:03",
+                    ["Generation:Providers:0:RetryDelay"] = "00:00:00.01",
+                    ["RateLimits:CommandsPerMinute"] = "100000",
+                    ["RateLimits:QueriesPerMinute"] = "100000",
+                });
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            await _host.DisposeAsync();
+            await Provider.DisposeAsync();
+        }
     }
 }

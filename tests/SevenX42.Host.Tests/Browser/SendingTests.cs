@@ -1,5 +1,6 @@
 using System.Text.RegularExpressions;
 using Microsoft.Playwright;
+using SevenX42.Testing;
 using static Microsoft.Playwright.Assertions;
 
 namespace SevenX42.Host.Tests.Browser;

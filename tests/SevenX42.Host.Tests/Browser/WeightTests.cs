@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Net.Http.Headers;
 using Microsoft.Playwright;
+using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Browser;
 

@@ -12,20 +12,15 @@ using SevenX42.Testing;
 namespace SevenX42.Host.Tests.Middleware;
 
 /// <summary>What every request passes, whichever module answers it.</summary>
-public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
+public sealed partial class ChainTests(RunningApp running, PostgresServer postgres) : IClassFixture<RunningApp>, IDisposable
 {
+    /// <summary>What applications write that a test starts for itself.</summary>
     private readonly LogLines _logs = new();
-    private AppHost _app = null!;
+    private readonly AppHost _app = running.Host;
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
-    public async ValueTask InitializeAsync() => _app = await StartAsync();
-
-    public async ValueTask DisposeAsync()
-    {
-        await _app.DisposeAsync();
-        _logs.Dispose();
-    }
+    public void Dispose() => _logs.Dispose();
 
     [Theory]
     [InlineData("/", HttpStatusCode.OK)]
@@ -126,7 +121,8 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_request_is_logged_with_its_ids_and_without_its_query()
     {
-        using var http = _app.CreateClient();
+        await using var app = await StartAsync();
+        using var http = app.CreateClient();
         var conversation = await BeginAsync(http, "Hello");
         using var page = await GetAsync(http, $"/c/{conversation:D}?canary=of-the-query");
 
@@ -182,8 +178,9 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("application/x-www-form-urlencoded", null, HttpStatusCode.RequestEntityTooLarge, "too_large")]
     public async Task A_form_that_cannot_be_read_is_refused_and_no_fault(string type, string? body, HttpStatusCode status, string code)
     {
+        await using var app = await StartAsync();
         // Told that it is too large before it is sent.
-        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) }) { BaseAddress = _app.Address };
+        using var http = new HttpClient(new SocketsHttpHandler { Expect100ContinueTimeout = TimeSpan.FromMinutes(1) }) { BaseAddress = app.Address };
         using var request = new HttpRequestMessage(HttpMethod.Post, "/conversations")
         {
             Content = new ByteArrayContent(body is null ? new byte[40_000_000] : Encoding.UTF8.GetBytes(body)),
@@ -201,12 +198,13 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task Only_a_few_forms_with_files_are_taken_in_at_once()
     {
+        await using var app = await StartAsync();
         var slow = new List<TcpClient>();
         for (var i = 0; i < 4; i++)
         {
             var client = new TcpClient();
             slow.Add(client);
-            await client.ConnectAsync(_app.Address.Host, _app.Address.Port, Cancel);
+            await client.ConnectAsync(app.Address.Host, app.Address.Port, Cancel);
             await client.GetStream().WriteAsync(
                 "POST /conversations HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 2000000\r\n\r\n--b"u8.ToArray(), Cancel);
         }
@@ -217,7 +215,7 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
 
         async Task<(HttpStatusCode Status, string Code)> SendAsync()
         {
-            using var http = _app.CreateClient();
+            using var http = app.CreateClient();
             using var form = new MultipartFormDataContent { { new ByteArrayContent(new byte[2_000_000]), "pictures", "a.png" } };
             using var response = await http.PostAsync(new Uri("/conversations", UriKind.Relative), form, Cancel);
             return (response.StatusCode, (await response.Content.ReadFromJsonAsync<JsonElement>(Cancel)).GetProperty("code").GetString()!);
@@ -227,9 +225,10 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_form_that_breaks_off_with_its_connection_is_no_fault()
     {
+        await using var app = await StartAsync();
         using (var client = new TcpClient())
         {
-            await client.ConnectAsync(_app.Address.Host, _app.Address.Port, Cancel);
+            await client.ConnectAsync(app.Address.Host, app.Address.Port, Cancel);
             await client.GetStream().WriteAsync(
                 "POST /conversations HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 1000\r\n\r\ntext=half"u8.ToArray(), Cancel);
         }
@@ -245,7 +244,8 @@ public sealed partial class ChainTests(PostgresServer postgres) : IAsyncLifetime
     [InlineData("localhost:5042", null, true)]
     public async Task Where_a_browser_would_lose_the_session_a_first_message_is_refused_before_anything_is_stored(string host, string? proto, bool taken)
     {
-        using var http = _app.CreateClient();
+        await using var app = await StartAsync();
+        using var http = app.CreateClient();
         http.DefaultRequestHeaders.Host = host;
         if (proto is not null)
             http.DefaultRequestHeaders.Add("X-Forwarded-Proto", proto);

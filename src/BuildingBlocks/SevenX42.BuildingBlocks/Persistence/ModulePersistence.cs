@@ -88,7 +88,9 @@ internal sealed class ModuleDatabase<TContext>(IServiceProvider services, string
         {
             await database.ExecuteSqlAsync($"SELECT pg_advisory_lock(hashtextextended('migrate/' || {schema}, 0))", cancellationToken);
             List<string> pending = [.. await database.GetPendingMigrationsAsync(cancellationToken)];
-            await database.MigrateAsync(cancellationToken);
+            // With nothing to apply it would still build the model that the last migration stands for, at every start.
+            if (pending.Count > 0)
+                await database.MigrateAsync(cancellationToken);
             await database.ExecuteSqlAsync($"SELECT pg_advisory_unlock(hashtextextended('migrate/' || {schema}, 0))", cancellationToken);
             return pending;
         }
