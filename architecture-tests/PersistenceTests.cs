@@ -16,6 +16,9 @@ namespace SevenX42.ArchitectureTests;
 /// </summary>
 internal static partial class PersistenceRules
 {
+    /// <summary>Before the next one nobody had tables that take long to be read.</summary>
+    private const string LastWhileTablesWereSmall = "20261127131237_Images";
+
     public static Verdict ModulesHaveOneContext(IEnumerable<Binary> modules) => Verdict.On(modules, module =>
     {
         var contexts = module.Load().GetTypes().Where(t => t is { IsAbstract: false } && t.IsSubclassOf(typeof(DbContext))).Select(t => t.Name).ToList();
@@ -54,6 +57,21 @@ internal static partial class PersistenceRules
             .Select(o => $"migrates {o.Schema}.{o.What}");
     });
 
+    /// <summary>
+    /// An index on a table that is there already keeps nobody from writing while it is made, and a migration that makes one does nothing else:
+    /// what is outside of a transaction has to be repeatable.
+    /// </summary>
+    public static Verdict IndexesKeepNobodyWaiting(IEnumerable<Binary> modules) => Verdict.On(
+        modules.SelectMany(Factories).SelectMany(factory =>
+        {
+            using var context = Create(factory);
+            var migrations = context.GetService<IMigrationsAssembly>();
+            return migrations.Migrations.Where(m => string.CompareOrdinal(m.Key, LastWhileTablesWereSmall) > 0)
+                .Select(m => (Context: context.GetType().Name, m.Key, migrations.CreateMigration(m.Value, context.Database.ProviderName!).UpOperations))
+                .ToList();
+        }),
+        migration => Locks(migration.UpOperations).Select(problem => $"{migration.Context}: {migration.Key} {problem}"));
+
     /// <summary>Raw SQL that reads or writes another module's tables.</summary>
     public static Verdict SqlStaysInTheModulesSchema(IEnumerable<Binary> modules, IReadOnlyCollection<string> schemas) => Verdict.On(
         modules.SelectMany(m => m.Types.Select(type => (Module: m, Type: type))),
@@ -73,6 +91,24 @@ internal static partial class PersistenceRules
             else if (type.GetProperty("Schema") is { } schema)
                 yield return ((string?)schema.GetValue(operation), $"{type.GetProperty("Table")?.GetValue(operation) ?? type.GetProperty("Name")?.GetValue(operation)}");
         }
+    }
+
+    private static IEnumerable<string> Locks(IReadOnlyList<MigrationOperation> operations)
+    {
+        var made = operations.OfType<CreateTableOperation>().Select(t => $"{t.Schema}.{t.Name}").ToHashSet(StringComparer.Ordinal);
+        var sql = operations.OfType<SqlOperation>().ToList();
+        foreach (var index in operations.OfType<CreateIndexOperation>().Where(i => !made.Contains($"{i.Schema}.{i.Table}")))
+            yield return $"makes {index.Name} and lets nobody write to {index.Table} meanwhile";
+        foreach (var (operation, index) in sql.SelectMany(o => CreateIndex().Matches(o.Sql).Select(match => (o, match))))
+        {
+            if (!index.Groups["concurrently"].Success && !made.Contains(index.Groups["table"].Value.Replace("\"", "", StringComparison.Ordinal)))
+                yield return $"makes an index and lets nobody write to {index.Groups["table"].Value} meanwhile";
+            else if (index.Groups["concurrently"].Success && !operation.SuppressTransaction)
+                yield return "makes an index concurrently in a transaction, which PostgreSQL refuses";
+        }
+
+        if (sql.Exists(o => o.SuppressTransaction) && operations.Any(o => o is not SqlOperation { SuppressTransaction: true }))
+            yield return "does in one migration what is in a transaction and what is not";
     }
 
     private static Verdict OnModels(IEnumerable<Binary> modules, Func<string, IModel, IEnumerable<string>> inspect) =>
@@ -99,6 +135,9 @@ internal static partial class PersistenceRules
 
     [GeneratedRegex("""\b(?:from|join|update|into|table|only|using)\s+"?(?<schema>[a-z]+)"?\s*\.\s*"?[a-z_]+""", RegexOptions.IgnoreCase)]
     private static partial Regex QualifiedTable();
+
+    [GeneratedRegex("""\bcreate\s+(?:unique\s+)?index\s+(?<concurrently>concurrently\s+)?(?:if\s+not\s+exists\s+)?\S+\s+on\s+(?:only\s+)?(?<table>[\w."]+)""", RegexOptions.IgnoreCase)]
+    private static partial Regex CreateIndex();
 }
 
 public sealed class PersistenceTests
@@ -159,6 +198,24 @@ public sealed class PersistenceTests
         PersistenceRules.MigrationsTouchTheModulesSchemaOnly([Context("", migration: """builder.DropTable("things", "planted");""" + migration)]).Catches("PlantedDbContext");
 
     [Fact]
+    public void An_index_on_a_table_in_use_keeps_nobody_waiting() => PersistenceRules.IndexesKeepNobodyWaiting(Product.Modules).Holds(atLeast: 5);
+
+    [Theory]
+    [InlineData("""builder.CreateIndex("ix_things", "things", "id", "planted");""")]
+    [InlineData("""builder.Sql("CREATE UNIQUE INDEX ix_things ON planted.things (id)");""")]
+    [InlineData("""builder.Sql("CREATE INDEX CONCURRENTLY ix_things ON planted.things (id)");""")]
+    [InlineData("""builder.Sql("CREATE INDEX CONCURRENTLY ix_things ON planted.things (id)", suppressTransaction: true); builder.Sql("DELETE FROM planted.things");""")]
+    [InlineData("""builder.AddColumn<int>("x", "things", schema: "planted"); builder.Sql("SELECT 1", suppressTransaction: true);""")]
+    public void An_index_that_keeps_people_waiting_is_caught(string migration) =>
+        PersistenceRules.IndexesKeepNobodyWaiting([Context("", migration: migration)]).Catches("PlantedDbContext");
+
+    [Theory]
+    [InlineData("""builder.Sql("CREATE INDEX CONCURRENTLY IF NOT EXISTS ix_things ON planted.things (id)", suppressTransaction: true);""")]
+    [InlineData("""builder.CreateTable("news", t => new { Id = t.Column<int>() }, "planted"); builder.CreateIndex("ix_news", "news", "Id", "planted"); builder.Sql("CREATE INDEX ix_news_id ON planted.news (id)");""")]
+    public void An_index_on_a_new_table_or_made_concurrently_is_spared(string migration) =>
+        PersistenceRules.IndexesKeepNobodyWaiting([Context("", migration: migration)]).Holds();
+
+    [Fact]
     public void Raw_sql_stays_in_the_modules_schema() => PersistenceRules.SqlStaysInTheModulesSchema(Product.Modules, Schemas).Holds(atLeast: 40);
 
     [Fact]
@@ -198,7 +255,7 @@ public sealed class PersistenceTests
         }
 
         """ + (migration is null ? "" : $$"""
-        [DbContext(typeof(PlantedDbContext)), Migration("1_Initial")]
+        [DbContext(typeof(PlantedDbContext)), Migration("30000101000000_Initial")]
         class Initial : Migration
         {
             protected override void Up(MigrationBuilder builder) { {{migration}} }

@@ -1,4 +1,5 @@
 using System.Net;
+using AngleSharp.Html.Dom;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Chat.Tests;
@@ -63,6 +64,29 @@ public sealed class SeeingTests(PostgresServer postgres) : IAsyncLifetime
 
         Assert.Equal([2], Asked()[0].Pictures.Select(p => p.Count));
         Assert.Equal([("user", "What are these?")], Asked()[0].Messages);
+    }
+
+    [Fact]
+    public async Task Pictures_of_a_message_that_could_not_be_stored_are_in_no_gallery_until_it_is_sent_again()
+    {
+        var conversation = await _chat.Browser.BeginAsync("Hello");
+        await _chat.Browser.FinishedAsync(conversation);
+        await _chat.ExecuteAsync("""
+            CREATE FUNCTION chat.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION USING MESSAGE = ''no''; END';
+            CREATE TRIGGER refuse BEFORE INSERT ON chat.messages FOR EACH ROW WHEN (cardinality(NEW.attachments) > 0) EXECUTE FUNCTION chat.refuse()
+            """);
+        var (id, picture) = (ChatBrowser.NewId(), ("a.png", Photo.Png()));
+        using (var failed = await SendAsync(conversation, id, "Look", [picture]))
+            Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
+        var asset = await _chat.ScalarAsync<Guid>("SELECT id FROM media.assets WHERE deleted_at IS NULL");
+        Assert.DoesNotContain(asset.ToString(), await _chat.Browser.TextAsync("/images"), StringComparison.Ordinal);
+
+        await _chat.ExecuteAsync("DROP TRIGGER refuse ON chat.messages");
+        using (var sent = await SendAsync(conversation, id, "Look", [picture]))
+            Assert.Equal(HttpStatusCode.OK, sent.StatusCode);
+        await Eventually.TrueAsync(async () =>
+            (await _chat.Browser.TextAsync("/images")).Contains(asset.ToString(), StringComparison.Ordinal));
+        Assert.Equal(1L, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
     }
 
     [Fact]
@@ -177,11 +201,56 @@ public sealed class SeeingTests(PostgresServer postgres) : IAsyncLifetime
         }
 
         (await SendAsync(id, ChatBrowser.NewId(), "Thank you", [], ("model", "blind/mole"))).EnsureSuccessStatusCode();
-        await _chat.Browser.FinishedAsync(id);
+        page = await _chat.Browser.FinishedAsync(id);
+        Assert.Contains("This model can't see pictures; the one that was sent earlier was left out.", LastAnswer(page), StringComparison.Ordinal);
+        Assert.DoesNotContain("left out", page.QuerySelector("[data-role=assistant]")!.TextContent, StringComparison.Ordinal);
         var told = _blind.Requests.Single(r => !ScriptedChat.IsForTitle(r));
         Assert.Equal([("user", "Look\n\n(A picture.)"), ("assistant", "An answer."), ("user", "Thank you")], told.Messages);
         Assert.All(told.Pictures, p => Assert.Empty(p));
     }
+
+    [Fact]
+    public async Task The_page_of_models_says_which_of_them_see()
+    {
+        var page = await ModelsAsync(_chat);
+        Assert.Contains("mole", page, StringComparison.Ordinal);
+        Assert.DoesNotContain("sees pictures", page, StringComparison.Ordinal);
+        await using var seeing = await ScriptedChat.StartAsync(postgres, ("Generation:Providers:0:Vision", "true"));
+        Assert.Contains("scripted (sees pictures), other (sees pictures)", await ModelsAsync(seeing), StringComparison.Ordinal);
+
+        static async Task<string> ModelsAsync(ScriptedChat chat)
+        {
+            using var link = new HttpRequestMessage(HttpMethod.Get, "/models") { Headers = { { "Accept", "text/html" } } };
+            using var response = await chat.Browser.SendAsync(link);
+            return await response.Content.ReadAsStringAsync(Cancel);
+        }
+    }
+
+    [Fact]
+    public async Task Old_pictures_that_no_longer_fit_are_left_out_and_a_sentence_at_the_answer_says_so()
+    {
+        await using var chat = await ScriptedChat.StartAsync(postgres, ("Generation:Providers:0:ContextTokens", "2400"));
+        var id = ChatBrowser.NewId();
+        (await chat.Browser.PostAsync("/conversations", [("a.png", Photo.Png(shade: 10))], ("messageId", id.ToString()), ("text", "Look"))).Dispose();
+        chat.Browser.ForgetToken();
+        Assert.DoesNotContain("left out", LastAnswer(await chat.Browser.FinishedAsync(id)), StringComparison.Ordinal);
+        foreach (var (shades, shown, sentence) in ((int[], int[], string)[])
+        [
+            ([20, 30], [0, 0, 2], "An older picture no longer fits into what the model is shown; it was left out."),
+            ([40, 50], [0, 0, 0, 0, 2], "3 older pictures no longer fit into what the model is shown; they were left out."),
+        ])
+        {
+            (await chat.Browser.PostAsync(
+                $"/conversations/{id}/messages",
+                [.. shades.Select(shade => ($"{shade}.png", Photo.Png(shade: shade)))],
+                ("messageId", ChatBrowser.NewId().ToString()),
+                ("text", "And these?"))).EnsureSuccessStatusCode();
+            Assert.Contains(sentence, LastAnswer(await chat.Browser.FinishedAsync(id)), StringComparison.Ordinal);
+            Assert.Equal(shown, chat.Provider.Requests.Last(r => !ScriptedChat.IsForTitle(r)).Pictures.Select(p => p.Count));
+        }
+    }
+
+    private static string LastAnswer(IHtmlDocument page) => page.QuerySelectorAll("[data-role=assistant]")[^1].TextContent;
 
     private RecordedRequest[] Asked() => [.. _chat.Provider.Requests.Where(r => !ScriptedChat.IsForTitle(r))];
 

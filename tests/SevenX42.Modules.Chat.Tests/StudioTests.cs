@@ -128,6 +128,21 @@ public sealed class StudioTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_studio_that_a_version_without_one_deleted_is_empty_and_drawing_brings_it_back()
+    {
+        await DrawAsync("a boat");
+        await _chat.ExecuteAsync("UPDATE chat.conversations SET deleted_at = now() WHERE is_studio");
+        using var page = await _chat.Browser.GetAsync("/studio");
+        Assert.Equal(HttpStatusCode.OK, page.StatusCode);
+        Assert.Empty((await _chat.Browser.PageAsync("/studio")).QuerySelectorAll("#stage article"));
+
+        await DrawAsync("a fox");
+        Assert.Equal(1L, await _chat.ScalarAsync<long>("SELECT count(*) FROM chat.conversations WHERE is_studio AND deleted_at IS NULL"));
+        Assert.Equal(["a fox", "a boat"], await PromptsAsync());
+        Assert.Equal("a fox", (await _chat.Browser.PageAsync("/studio")).QuerySelector("#transcript [data-source]")!.TextContent);
+    }
+
+    [Fact]
     public async Task Recent_prompts_are_each_there_once_the_newest_first_those_of_conversations_too()
     {
         await DrawAsync("a boat");

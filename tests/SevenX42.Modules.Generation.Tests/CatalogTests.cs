@@ -254,6 +254,45 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task Which_models_of_Ollama_see_is_asked_again_after_some_minutes_and_when_somebody_looks()
+    {
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        Show("""{"capabilities":["completion"]}""");
+        await using var host = await GenerationHost.StartAsync(
+            await postgres.CreateDatabaseAsync(),
+            [new("Generation:Discovery", "true"), new("Generation:DiscoveryTargets:0", $"ollama={_server.BaseUrl}")],
+            services: services => services.AddSingleton<TimeProvider>(time));
+        Assert.Equal(false, await SeesAsync());
+
+        // Its list is asked for again and again, each of its models is not.
+        Show("""{"capabilities":["completion","vision"]}""");
+        var began = time.GetUtcNow();
+        await Eventually.TrueAsync(() =>
+        {
+            if (time.GetUtcNow() - began < TimeSpan.FromMinutes(4))
+                time.Advance(TimeSpan.FromSeconds(15));
+            return Asked("/v1/models") > 3;
+        });
+        Assert.Equal(1, Asked("/api/show"));
+        await MinutesPassAsync(time, async () => await SeesAsync() == true);
+
+        // The clock stands still.
+        Show("""{"capabilities":["completion"]}""");
+        await host.Services.GetRequiredService<ProviderRefresher>().LookAgainAsync(Cancelled);
+        Assert.Equal(false, await SeesAsync());
+
+        // What it said last holds while it says nothing.
+        _server.Routes["/api/show"] = Script.Error(500, "no");
+        var asked = Asked("/api/show");
+        await MinutesPassAsync(time, () => Asked("/api/show") > asked + 1);
+        Assert.Equal(false, await SeesAsync());
+
+        void Show(string body) => _server.Routes["/api/show"] = Script.Respond(200, body);
+        int Asked(string path) => _server.AllRequests.Count(r => r.Path == path);
+        async Task<bool?> SeesAsync() => (await host.Api.GetModelsAsync(Cancelled))[0].Sees;
+    }
+
+    [Fact]
     public async Task Which_models_of_a_configured_server_see_it_says_itself_unless_the_configuration_does()
     {
         _server.ModelsScript = Script.Respond(200, """
@@ -265,6 +304,9 @@ public sealed class CatalogTests(PostgresServer postgres) : IAsyncLifetime
             IReadOnlyList<ModelInfo> models = [];
             await Eventually.TrueAsync(async () => (models = await host.Api.GetModelsAsync(Cancelled)).Count == 4);
             Assert.Equal(expected, models.Take(3).Select(m => m.Sees));
+            await using var scope = host.Services.CreateAsyncScope();
+            var listed = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListModels(), Cancelled);
+            Assert.Equal([.. expected, false], listed.Value.Models.Select(m => m.Sees));
         }
     }
 

@@ -99,6 +99,15 @@ internal sealed class MediaHost : IAsyncDisposable
             scope.ServiceProvider, TimeProvider.System.GetUtcNow() + AssetPurge.Grace + TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
     }
 
+    /// <summary>Holds back what was kept and not confirmed, and purges it, as if it were that late.</summary>
+    public async Task SweepAsync(TimeSpan later)
+    {
+        await using var scope = Services.CreateAsyncScope();
+        var now = TimeProvider.System.GetUtcNow() + later;
+        await AssetPurge.HoldBackAsync(scope.ServiceProvider, now, TestContext.Current.CancellationToken);
+        await AssetPurge.PurgeAsync(scope.ServiceProvider, now + AssetPurge.Grace + TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
+    }
+
     /// <summary>Delivers an event as the outbox of the module does that raised it.</summary>
     public async Task DeliverAsync<THandler, TEvent>(TEvent integrationEvent)
         where THandler : IIntegrationEventHandler<TEvent>

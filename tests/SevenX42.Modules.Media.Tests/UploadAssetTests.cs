@@ -4,8 +4,11 @@ using System.Net.Http.Json;
 using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json;
+using Microsoft.EntityFrameworkCore;
+using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Tests.Images;
 using SevenX42.Testing;
 
@@ -96,6 +99,35 @@ public sealed class UploadAssetTests(PostgresServer postgres)
         Assert.InRange(endless.Sent, 0, limit + 16_000_000);
         await Eventually.TrueAsync(() => host.Files().Count == 0);
         await AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task Four_files_are_stored_at_once_and_the_next_when_one_of_them_is()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var places = host.Services.GetRequiredService<StoringPlaces>();
+        var uploads = await host.QueryAsync(async context =>
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync(Cancellation);
+            await context.Database.ExecuteSqlAsync($"LOCK TABLE media.assets IN SHARE MODE", Cancellation);
+            Task<HttpResponseMessage>[] begun = [.. Enumerable.Range(0, 6).Select(_ => client.UploadAsync(Uploads.NewText()))];
+            await Eventually.TrueAsync(async () => host.Files().Count == 6 && await WaitingAsync(host) == 4);
+            Assert.False(await places.TakeAsync(TimeSpan.Zero, Cancellation));
+            Assert.Equal(4, await WaitingAsync(host));
+            Assert.DoesNotContain(begun, u => u.IsCompleted);
+            await transaction.CommitAsync(Cancellation);
+            return begun;
+        });
+        Assert.All(await Task.WhenAll(uploads), u => Assert.Equal(HttpStatusCode.Created, u.StatusCode));
+        foreach (var isFree in (bool[])[true, true, true, true, false])
+            Assert.Equal(isFree, await places.TakeAsync(TimeSpan.Zero, Cancellation));
+        for (var i = 0; i < 4; i++)
+            places.Return();
+
+        static Task<int> WaitingAsync(MediaHost host) => host.QueryAsync(context => context.Database
+            .SqlQuery<int>($"SELECT count(*)::int AS \"Value\" FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'")
+            .SingleAsync(Cancellation));
     }
 
     [Theory]

@@ -99,6 +99,7 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
         Assert.Equal(0, await again.ExitAsync());
 
         Assert.Equal(4, first.Output.Count(l => l.Contains(": applied ", StringComparison.Ordinal)));
+        Assert.DoesNotContain(first.Output, l => l.Contains("warn:", StringComparison.Ordinal));
         Assert.Equal(4, again.Output.Count(l => l.EndsWith(": up to date", StringComparison.Ordinal)));
     }
 

@@ -2,6 +2,7 @@ using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Media.Integration;
@@ -91,6 +92,43 @@ public sealed class GeneratedImageTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task What_the_end_of_a_job_does_not_name_is_gone_and_nothing_of_it_comes_later()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var (job, conversation) = (NewId(), NewId());
+        var other = (await StoreAsync(host, Pictures.Png(), new(NewId(), 0, conversation, "of another job"))).Value;
+        var named = (await StoreAsync(host, Pictures.Png(), new(job, 0, conversation, "named"))).Value;
+        await StoreAsync(host, Pictures.Png(700, 500), new(job, 1, conversation, "lost", Seed: 8));
+        var deleted = (await StoreAsync(host, Pictures.Png(400, 300), new(job, 2, conversation, "lost and deleted"))).Value;
+        await client.DeleteAsync(deleted.Path, Cancellation);
+        var found = await WithMediaAsync(host, media => media.FindGeneratedAsync(Ann, job, Cancellation));
+        Assert.Equal([(0, null), (1, 8L), (2, null)], found.Select(p => (p.Index, p.Seed)));
+        Assert.Equal((named.Id, deleted.Id), (found[0].AssetId, found[2].AssetId));
+        Assert.Empty(await WithMediaAsync(host, media => media.FindGeneratedAsync(NewId(), job, Cancellation)));
+
+        var end = Ended(job, named.Id);
+        await host.DeliverAsync<GenerationFinishedHandler, GenerationFinished>(end);
+        await host.DeliverAsync<GenerationFinishedHandler, GenerationFinished>(end);
+        await host.DeliverAsync<GenerationFinishedHandler, GenerationFinished>(Ended(job, named.Id));
+        Assert.Equal(
+            new[] { other.Id, named.Id }.Order(),
+            (await host.QueryAsync(context => context.Assets.Select(a => a.Id).ToListAsync(Cancellation))).Order());
+        Assert.Equal(other.Bytes + named.Bytes, await host.BytesOfAsync(Ann));
+        Assert.Equal(2, host.Files().Count);
+        Assert.Equal(ErrorKind.NotFound, (await StoreAsync(host, Pictures.Png(), new(job, 1, conversation, "too late"))).Error?.Kind);
+        Assert.Equal(named.Id, (await StoreAsync(host, Pictures.Png(), new(job, 0, conversation, "once more"))).Value.Id);
+        Assert.Equal(2, host.Files().Count);
+
+        // What writes brings no pictures, and is not remembered.
+        await host.DeliverAsync<GenerationFinishedHandler, GenerationFinished>(Ended(NewId()) with { Pictures = null });
+        Assert.Equal([job], await host.QueryAsync(context => context.EndedJobs.Select(j => j.Id).ToListAsync(Cancellation)));
+        await host.SweepAsync(TimeSpan.FromDays(31));
+        Assert.Equal(0, await host.QueryAsync(context => context.EndedJobs.CountAsync(Cancellation)));
+        Assert.Equal(2, await host.CountAssetsAsync());
+    }
+
+    [Fact]
     public async Task A_picture_for_a_deleted_user_is_not_stored()
     {
         await using var host = await MediaHost.StartAsync(postgres);
@@ -100,11 +138,20 @@ public sealed class GeneratedImageTests(PostgresServer postgres)
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
     }
 
-    private static async Task<Result<AssetInfo>> StoreAsync(MediaHost host, byte[] content, ImageProvenance provenance)
+    private static GenerationFinished Ended(Guid job, params Guid[] pictures) => new(
+        NewId(), job, NewId(), NewId(), "image", GenerationStatus.Interrupted, "", "", "demo-images/demo", "", "", 0, 0, 0, pictures);
+
+    private static Task<Result<AssetInfo>> StoreAsync(MediaHost host, byte[] content, ImageProvenance provenance) =>
+        WithMediaAsync(host, async media =>
+        {
+            using var stream = new MemoryStream(content);
+            return await media.StoreGeneratedAsync(Ann, stream, provenance, Cancellation);
+        });
+
+    private static async Task<T> WithMediaAsync<T>(MediaHost host, Func<IMediaApi, Task<T>> ask)
     {
         await using var scope = host.Services.CreateAsyncScope();
-        using var stream = new MemoryStream(content);
-        return await scope.ServiceProvider.GetRequiredService<IMediaApi>().StoreGeneratedAsync(Ann, stream, provenance, Cancellation);
+        return await ask(scope.ServiceProvider.GetRequiredService<IMediaApi>());
     }
 
     private static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());

@@ -4,6 +4,7 @@ using Microsoft.Extensions.DependencyInjection;
 using NetVips;
 using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Media;
+using SevenX42.Modules.Media.Features.Images;
 using SevenX42.Modules.Media.Integration;
 using SevenX42.Testing;
 
@@ -99,6 +100,42 @@ public sealed class SentImageTests(PostgresServer postgres)
         await host.PurgeAsync();
         Assert.Equal("picture_gone", (await KeepAsync(host, NewId(), id)).Error?.Code);
         await UploadAssetTests.AssertNothingIsLeftAsync(host);
+    }
+
+    [Fact]
+    public async Task What_is_kept_is_in_the_gallery_once_its_message_is_stored_and_goes_when_that_never_happens()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var (conversation, sending, picture) = (NewId(), NewId(), Pictures.Png(400, 300));
+        var id = (await HoldAsync(host, picture, new SentImage(sending, 0, "x"))).Value;
+        await KeepAsync(host, conversation, id);
+        Assert.Single(await FindAsync(host, id));
+        Assert.False(await IsInGalleryAsync());
+
+        // Whoever sends it again has the whole time anew.
+        await host.QueryAsync(context => context.Assets.ExecuteUpdateAsync(
+            set => set.SetProperty(a => a.UnconfirmedSince, TimeProvider.System.GetUtcNow() - TimeSpan.FromDays(2)), Cancellation));
+        Assert.Equal(id, (await HoldAsync(host, picture, new SentImage(sending, 0, "x"))).Value);
+        Assert.True((await KeepAsync(host, conversation, id)).IsSuccess);
+        await host.SweepAsync(TimeSpan.FromDays(7));
+        Assert.Single(await FindAsync(host, id));
+
+        var sent = new PicturesSent(NewId(), conversation, Ann, [id]);
+        await host.DeliverAsync<PicturesSentHandler, PicturesSent>(sent with { EventId = NewId(), UserId = Ben });
+        Assert.False(await IsInGalleryAsync());
+        await host.DeliverAsync<PicturesSentHandler, PicturesSent>(sent);
+        Assert.True(await IsInGalleryAsync());
+        await host.SweepAsync(TimeSpan.FromDays(1000));
+        Assert.True(await IsInGalleryAsync());
+
+        var lost = (await HoldAsync(host, Pictures.Png(40, 30), new SentImage(NewId(), 0, "x"))).Value;
+        await KeepAsync(host, NewId(), lost);
+        await host.SweepAsync(TimeSpan.FromDays(9));
+        var rows = await host.QueryAsync(context => context.Assets.AsNoTracking().ToListAsync(Cancellation));
+        Assert.Equal(id, Assert.Single(rows).Id);
+        Assert.Equal(rows[0].ChargedBytes, await host.BytesOfAsync(Ann));
+
+        Task<bool> IsInGalleryAsync() => host.QueryAsync(context => FoundImages.In(context, Ann, "")!.AnyAsync(a => a.Id == id, Cancellation));
     }
 
     [Fact]

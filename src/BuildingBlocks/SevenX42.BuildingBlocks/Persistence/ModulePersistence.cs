@@ -1,4 +1,6 @@
 using Microsoft.EntityFrameworkCore;
+using Microsoft.EntityFrameworkCore.Diagnostics;
+using Microsoft.EntityFrameworkCore.Infrastructure;
 using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.DependencyInjection.Extensions;
@@ -40,6 +42,8 @@ public static class ModulePersistence
     public static DbContextOptionsBuilder UseModuleSchema(this DbContextOptionsBuilder options, NpgsqlDataSource dataSource, string schema) =>
         options
             .UseNpgsql(dataSource, npgsql => npgsql.MigrationsHistoryTable(HistoryTable, schema))
+            // What is not in a transaction can be repeated here: see ConcurrentIndexes.
+            .ConfigureWarnings(static warnings => warnings.Ignore(RelationalEventId.NonTransactionalMigrationOperationWarning))
             .UseSnakeCaseNamingConvention();
 }
 
@@ -74,6 +78,7 @@ internal sealed class ModuleDatabase<TContext>(IServiceProvider services, string
     private const string BreakingMark = "_Breaking";
 
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(10);
+    private static readonly TimeSpan TurnInterval = TimeSpan.FromMilliseconds(100);
 
     public string Schema => schema;
 
@@ -86,7 +91,7 @@ internal sealed class ModuleDatabase<TContext>(IServiceProvider services, string
         await database.OpenConnectionAsync(cancellationToken);
         try
         {
-            await database.ExecuteSqlAsync($"SELECT pg_advisory_lock(hashtextextended('migrate/' || {schema}, 0))", cancellationToken);
+            await TakeTurnAsync(database, cancellationToken);
             List<string> pending = [.. await database.GetPendingMigrationsAsync(cancellationToken)];
             // With nothing to apply it would still build the model that the last migration stands for, at every start.
             if (pending.Count > 0)
@@ -97,6 +102,20 @@ internal sealed class ModuleDatabase<TContext>(IServiceProvider services, string
         finally
         {
             await database.CloseConnectionAsync();
+        }
+    }
+
+    // Asked for again and again: whoever waits for a lock holds a snapshot, and an index that is made concurrently waits until nobody holds one
+    // that is older. The two would wait for each other.
+    private async Task TakeTurnAsync(DatabaseFacade database, CancellationToken cancellationToken)
+    {
+        var time = services.GetRequiredService<TimeProvider>();
+        var began = time.GetTimestamp();
+        while (!await database.SqlQuery<bool>($"SELECT pg_try_advisory_lock(hashtextextended('migrate/' || {schema}, 0)) AS \"Value\"").SingleAsync(cancellationToken))
+        {
+            if (time.GetElapsedTime(began) > Patience)
+                throw new TimeoutException($"Another process has been migrating the schema {schema} for {Patience.TotalMinutes:0} minutes.");
+            await Task.Delay(TurnInterval, time, cancellationToken);
         }
     }
 

@@ -24,10 +24,17 @@ public interface IMediaApi
     /// <param name="cancellationToken">Cancels the storing; nothing is kept then.</param>
     /// <returns>
     /// The asset; <see cref="ErrorKind.Invalid"/> when it is no picture that can be stored, <see cref="ErrorKind.Conflict"/> when the
-    /// owner has no room left or is no more, <see cref="ErrorKind.NotFound"/> when its conversation is no more, and
-    /// <see cref="ErrorKind.Unavailable"/> when nothing can be stored now.
+    /// owner has no room left or is no more, <see cref="ErrorKind.NotFound"/> when its conversation is no more or its job has ended,
+    /// and <see cref="ErrorKind.Unavailable"/> when nothing can be stored now.
     /// </returns>
     Task<Result<AssetInfo>> StoreGeneratedAsync(Guid ownerId, Stream content, ImageProvenance provenance, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The pictures of a job that are stored, whichever worker brought them, for one that takes the job over. Those that their owner has
+    /// deleted since are among them: nobody is to draw them again.
+    /// </summary>
+    /// <returns>In the order of their indices.</returns>
+    Task<IReadOnlyList<GeneratedImage>> FindGeneratedAsync(Guid ownerId, Guid jobId, CancellationToken cancellationToken);
 
     /// <summary>The largest file that is taken, in bytes.</summary>
     long MaxBytes { get; }
@@ -44,7 +51,11 @@ public interface IMediaApi
     /// <returns>Its id, or an error as those of <see cref="StoreGeneratedAsync"/>.</returns>
     Task<Result<Guid>> HoldAsync(Guid ownerId, Stream content, SentImage source, CancellationToken cancellationToken);
 
-    /// <summary>Makes pictures that are held back those of their owner, all or none. Idempotent.</summary>
+    /// <summary>
+    /// Makes pictures that are held back those of their owner, all or none. Idempotent. Whoever asks for it raises the event
+    /// <c>chat.pictures-sent.v1</c> with what they are sent with: as long as that is not heard, the owner's gallery does not show them, and
+    /// after eight days they are gone.
+    /// </summary>
     /// <param name="ownerId">Whose.</param>
     /// <param name="assetIds">What <see cref="HoldAsync"/> has returned.</param>
     /// <param name="conversationId">The conversation, with which they are deleted.</param>
@@ -85,6 +96,12 @@ public sealed record PictureInfo(int Width, int Height, string Source, string So
 /// <param name="Index">Which of its pictures it is, from 0.</param>
 /// <param name="FileName">What the sender calls it.</param>
 public sealed record SentImage(Guid SendingId, int Index, string FileName);
+
+/// <summary>A picture of a job.</summary>
+/// <param name="Index">Which of the job's pictures it is, from 0.</param>
+/// <param name="AssetId">The asset.</param>
+/// <param name="Seed">The seed it began with.</param>
+public sealed record GeneratedImage(int Index, Guid AssetId, long? Seed);
 
 /// <summary>Where a picture comes from that a model made.</summary>
 /// <param name="JobId">The job that made it.</param>

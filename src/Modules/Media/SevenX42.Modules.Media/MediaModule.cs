@@ -6,6 +6,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Options;
 using SevenX42.Contracts.Chat;
+using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Identity;
 using SevenX42.Contracts.Media;
 using SevenX42.Messaging;
@@ -58,6 +59,8 @@ public sealed class MediaModule : IModule
         services.AddScoped<IMediaApi, MediaApi>();
         services.AddIntegrationEventHandler<UserDeleted, UserDeletedHandler>();
         services.AddIntegrationEventHandler<ConversationDeleted, ConversationDeletedHandler>();
+        services.AddIntegrationEventHandler<PicturesSent, PicturesSentHandler>();
+        services.AddIntegrationEventHandler<GenerationFinished, GenerationFinishedHandler>();
     }
 
     /// <inheritdoc/>

@@ -89,6 +89,9 @@ internal sealed class Message
     /// <summary>Messages before this answer that no longer fitted into the model's context.</summary>
     public int OmittedMessages { get; private set; }
 
+    /// <summary>Pictures before this answer that the model was not shown, of those messages that it was given.</summary>
+    public int OmittedPictures { get; private set; }
+
     public DateTimeOffset CreatedAt { get; private init; }
 
     public static Message OfPerson(
@@ -132,9 +135,11 @@ internal sealed class Message
     /// <param name="model">The model.</param>
     /// <param name="omitted">Messages that did not fit.</param>
     /// <param name="keepText">Whether the text goes on, or begins again.</param>
-    public void Generate(Guid generationId, string model, int omitted, bool keepText)
+    /// <param name="omittedPictures">Pictures that are not shown, of messages that did fit.</param>
+    public void Generate(Guid generationId, string model, int omitted, bool keepText, int omittedPictures = 0)
     {
-        (GenerationId, Model, OmittedMessages, Status, ErrorCode, ErrorMessage) = (generationId, model, omitted, MessageStatus.Pending, "", "");
+        (GenerationId, Model, Status, ErrorCode, ErrorMessage) = (generationId, model, MessageStatus.Pending, "", "");
+        (OmittedMessages, OmittedPictures) = (omitted, omittedPictures);
         if (!keepText)
             (Content, Reasoning, Tokens, InputTokens, OutputTokens, DurationMilliseconds) = ("", "", 0, 0, 0, 0);
     }

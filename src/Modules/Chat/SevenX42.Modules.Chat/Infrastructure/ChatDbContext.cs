@@ -58,11 +58,20 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
             .SingleOrDefaultAsync(cancellationToken);
     }
 
-    /// <summary>The owner's studio; <see langword="null"/> as long as nothing was drawn there.</summary>
+    /// <summary>The owner's studio; <see langword="null"/> as long as nothing was drawn there, or when it is deleted.</summary>
     public Task<Guid?> FindStudioAsync(Guid ownerId, CancellationToken cancellationToken) => Conversations
-        .Where(c => c.OwnerId == ownerId && c.IsStudio)
+        .Where(c => c.OwnerId == ownerId && c.IsStudio && c.DeletedAt == null)
         .Select(c => (Guid?)c.Id)
         .SingleOrDefaultAsync(cancellationToken);
+
+    /// <summary>The same, even when it is deleted, and locked like a conversation.</summary>
+    public async Task<Conversation?> LockStudioAsync(Guid ownerId, CancellationToken cancellationToken)
+    {
+        await BeginAsync(cancellationToken);
+        return await Conversations
+            .FromSql($"SELECT * FROM chat.conversations WHERE owner_id = {ownerId} AND is_studio FOR UPDATE")
+            .SingleOrDefaultAsync(cancellationToken);
+    }
 
     /// <summary>Whoever's conversation, deleted or not, locked in the same way: for what nobody does to it.</summary>
     public async Task<Conversation?> LockAsync(Guid conversationId, CancellationToken cancellationToken)
@@ -181,6 +190,7 @@ internal sealed class ChatDbContext(DbContextOptions<ChatDbContext> options) : D
                 json => JsonSerializer.Deserialize<Drawing>(json, JsonSerializerOptions.Default));
             message.Property(m => m.Pictures).HasDefaultValueSql("'{}'::uuid[]");
             message.Property(m => m.Attachments).HasDefaultValueSql("'{}'::uuid[]");
+            message.Property(m => m.OmittedPictures).HasDefaultValue(0);
             message.HasOne<Conversation>().WithMany().HasForeignKey(m => m.ConversationId).OnDelete(DeleteBehavior.Cascade);
             message.HasIndex(m => new { m.ConversationId, m.Number }).IsUnique();
             message.HasIndex(m => m.ParentId);

@@ -67,6 +67,12 @@ internal sealed class Asset
     /// <summary>When it was deleted; it can be restored for a while. What is held back is deleted from the beginning.</summary>
     public DateTimeOffset? DeletedAt { get; init; }
 
+    /// <summary>
+    /// When it was last kept for a message that may not have been stored; <see langword="null"/> once that is known to be, and of whatever
+    /// was not sent.
+    /// </summary>
+    public DateTimeOffset? UnconfirmedSince { get; init; }
+
     /// <summary>What its owner is charged.</summary>
     public long ChargedBytes => Bytes + VariantBytes;
 }
@@ -94,6 +100,14 @@ internal sealed class Owner
     public long Bytes { get; init; }
 
     public bool IsDeleted { get; init; }
+}
+
+/// <summary>A job that has ended, remembered while a worker that does not know may still bring a picture of it.</summary>
+internal sealed class EndedJob
+{
+    public required Guid Id { get; init; }
+
+    public required DateTimeOffset EndedAt { get; init; }
 }
 
 /// <summary>A conversation that is no more, remembered while a picture for it may still come.</summary>

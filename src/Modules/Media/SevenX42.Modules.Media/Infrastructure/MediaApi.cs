@@ -30,6 +30,13 @@ internal sealed class MediaApi(MediaDbContext context, ISender sender, IOptions<
         Guid ownerId, Stream content, ImageProvenance provenance, CancellationToken cancellationToken) =>
         sender.Send(new StoreGeneratedImage(ownerId, content, provenance), cancellationToken);
 
+    public async Task<IReadOnlyList<GeneratedImage>> FindGeneratedAsync(Guid ownerId, Guid jobId, CancellationToken cancellationToken) =>
+        await context.Assets
+            .Where(a => a.JobId == jobId && a.OwnerId == ownerId)
+            .OrderBy(a => a.JobIndex)
+            .Select(a => new GeneratedImage(a.JobIndex!.Value, a.Id, a.Seed))
+            .ToListAsync(cancellationToken);
+
     public Task<Result<Guid>> HoldAsync(Guid ownerId, Stream content, SentImage source, CancellationToken cancellationToken) =>
         sender.Send(new HoldSentImage(ownerId, content, source), cancellationToken);
 

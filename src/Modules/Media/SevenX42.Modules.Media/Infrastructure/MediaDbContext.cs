@@ -20,6 +20,8 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
 
     public DbSet<DeletedConversation> DeletedConversations => Set<DeletedConversation>();
 
+    public DbSet<EndedJob> EndedJobs => Set<EndedJob>();
+
     /// <summary>
     /// Charges an owner with one statement that also checks: uploads at the same time wait here for each other, and the one that would
     /// pass the quota changes nothing. The same row refuses users who were deleted while their file was coming in.
@@ -36,8 +38,8 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
             cancellationToken) > 0;
 
     /// <summary>
-    /// Gives bytes back. Blobs are locked first, by their hashes' order, then the owner's row, then assets, everywhere, so that nobody waits
-    /// in a circle. Nobody who holds the owner's row waits for a store.
+    /// Gives bytes back. Blobs are locked first, by their hashes' order, then a job, then the owner's row, then assets, everywhere, so that
+    /// nobody waits in a circle. Nobody who holds the owner's row waits for a store.
     /// </summary>
     public Task RefundAsync(Guid ownerId, long bytes, CancellationToken cancellationToken) => Database.ExecuteSqlAsync(
         $"UPDATE media.owners SET bytes = bytes - {bytes} WHERE id = {ownerId} AND NOT is_deleted", cancellationToken);
@@ -62,6 +64,16 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
     public Task LockBlobAsync(string hash, CancellationToken cancellationToken)
     {
         var key = "media.blob/" + hash;
+        return Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))", cancellationToken);
+    }
+
+    /// <summary>
+    /// Until the transaction ends, nobody else stores a picture of this job or notes that it has ended. Taken after the blobs' locks and
+    /// before the owner's row.
+    /// </summary>
+    public Task LockJobAsync(Guid jobId, CancellationToken cancellationToken)
+    {
+        var key = $"media.job/{jobId:D}";
         return Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))", cancellationToken);
     }
 
@@ -95,6 +107,7 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
             asset.HasIndex(a => new { a.JobId, a.JobIndex }).IsUnique().HasFilter("job_id IS NOT NULL").HasDatabaseName("ix_assets_job");
             asset.HasIndex(a => a.ConversationId).HasFilter("conversation_id IS NOT NULL").HasDatabaseName("ix_assets_conversation");
             asset.HasIndex(a => a.DeletedAt).HasFilter("deleted_at IS NOT NULL").HasDatabaseName("ix_assets_deleted");
+            asset.HasIndex(a => a.UnconfirmedSince).HasFilter("unconfirmed_since IS NOT NULL").HasDatabaseName("ix_assets_unconfirmed");
             asset.HasIndex(a => a.ContentHash);
         });
         modelBuilder.Entity<AssetVariant>(variant =>
@@ -110,6 +123,12 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
             conversation.ToTable("deleted_conversations");
             conversation.Property(c => c.Id).ValueGeneratedNever();
             conversation.HasIndex(c => c.DeletedAt);
+        });
+        modelBuilder.Entity<EndedJob>(job =>
+        {
+            job.ToTable("ended_jobs");
+            job.Property(j => j.Id).ValueGeneratedNever();
+            job.HasIndex(j => j.EndedAt);
         });
         modelBuilder.Entity<Owner>(owner =>
         {

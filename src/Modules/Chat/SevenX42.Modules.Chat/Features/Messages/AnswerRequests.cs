@@ -132,16 +132,17 @@ internal sealed class AnswerRequests(ChatDbContext context, IGenerationApi gener
         var said = await ReadSaidAsync(branch[start.Message..], question, cancellationToken);
         List<(string Role, string Text, IReadOnlyList<Guid> Pictures)> messages =
             conversation.Instructions.Length > 0 ? [("system", conversation.Instructions, [])] : [];
+        var omittedPictures = 0;
         for (var i = start.Message; i < branch.Count; i++)
         {
             var (text, pictures) = said[branch[i].Id];
             var shows = model.Sees != false && i >= start.Picture;
+            omittedPictures += shows ? 0 : pictures.Count;
             messages.Add((branch[i].IsAnswer ? "assistant" : "user", shows ? text : WithNote(text, pictures.Count), shows ? pictures : []));
         }
 
-        var omitted = start.Message;
         var generationId = Guid.CreateVersion7(time.GetUtcNow());
-        answer.Generate(generationId, model.Id, omitted, keepText);
+        answer.Generate(generationId, model.Id, start.Message, keepText, omittedPictures);
         if (messages.Exists(m => m.Pictures.Count > 0))
         {
             context.Raise(new AnswerToPicturesRequested(

@@ -153,6 +153,8 @@ public sealed record OtherBranchVm(int Message, Guid LeafId);
 /// <param name="CreatedAt">When it was sent.</param>
 /// <param name="Drawing">How pictures are drawn that it asks for, or answers with; null for text.</param>
 /// <param name="Attached">Pictures that were sent with it; null for none.</param>
+/// <param name="OmittedPictures">Pictures that the model was not shown, of messages that still fitted.</param>
+/// <param name="IsBlind">Whether the model can be shown none.</param>
 public sealed record MessageVm(
     Guid Id,
     Guid ConversationId,
@@ -175,7 +177,9 @@ public sealed record MessageVm(
     Guid? NextSibling,
     DateTimeOffset CreatedAt,
     DrawingVm? Drawing = null,
-    AttachedVm? Attached = null)
+    AttachedVm? Attached = null,
+    int OmittedPictures = 0,
+    bool IsBlind = false)
 {
     /// <summary>Whether the answer is still being written, or waits to be.</summary>
     public bool IsRunning => Status is "queued" or "running" or "waiting";
@@ -217,9 +221,9 @@ internal sealed class MessageViews(
             .ToDictionary(g => g.Key, g => g.OrderBy(m => m.Number).Select(m => m.Id).ToList());
         var running = await live.ReadAsync(
             conversationId, [.. messages.Where(m => m is { Status: MessageStatus.Pending, GenerationId: not null })], position, cancellationToken);
-        var models = (await generation.GetModelsAsync(cancellationToken)).ToDictionary(m => m.Id, m => (m.Name, m.IsDemo));
+        var models = (await generation.GetModelsAsync(cancellationToken)).ToDictionary(m => m.Id, m => (m.Name, m.IsDemo, IsBlind: m.Sees == false));
         var drawing = messages.Any(m => m.Drawing is not null)
-            ? (await generation.GetImageModelsAsync(cancellationToken)).ToDictionary(m => m.Id, m => (m.Name, m.IsDemo))
+            ? (await generation.GetImageModelsAsync(cancellationToken)).ToDictionary(m => m.Id, m => (m.Name, m.IsDemo, IsBlind: false))
             : [];
         var pictures = await FindPicturesAsync(messages, cancellationToken);
         return [.. messages.Select(m =>
@@ -227,7 +231,7 @@ internal sealed class MessageViews(
             var family = siblings.GetValueOrDefault((m.ParentId, m.Role)) ?? [m.Id];
             var index = Math.Max(0, family.IndexOf(m.Id));
             var answer = running.GetValueOrDefault(m.Id);
-            var (name, isDemo) = (m.Drawing is null ? models : drawing).GetValueOrDefault(m.Model);
+            var (name, isDemo, isBlind) = (m.Drawing is null ? models : drawing).GetValueOrDefault(m.Model);
             return new MessageVm(
                 m.Id,
                 conversationId,
@@ -254,7 +258,9 @@ internal sealed class MessageViews(
                 m.CreatedAt,
                 m.Drawing is { } asked ? Describe(asked, m, pictures) : null,
                 m.Attachments.Count == 0 ? null
-                    : new AttachedVm(m.Attachments.Count, [.. m.Attachments.Select(p => pictures.GetValueOrDefault(p)).OfType<PictureVm>()]));
+                    : new AttachedVm(m.Attachments.Count, [.. m.Attachments.Select(p => pictures.GetValueOrDefault(p)).OfType<PictureVm>()]),
+                m.OmittedPictures,
+                isBlind);
         })];
     }
 

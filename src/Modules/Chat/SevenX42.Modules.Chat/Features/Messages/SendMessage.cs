@@ -3,6 +3,7 @@ using MediatR;
 using Microsoft.AspNetCore.Http;
 using Microsoft.AspNetCore.Mvc;
 using Microsoft.EntityFrameworkCore;
+using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Http;
 using SevenX42.Messaging;
@@ -139,19 +140,24 @@ internal sealed class SendMessageHandler(
 
     private async Task<Result<SentMessage>> DrawInStudioAsync(SendMessage request, int tokens, CancellationToken cancellationToken)
     {
-        var found = await context.FindStudioAsync(user.RequiredId, cancellationToken);
-        if (found is null)
+        var studio = await context.LockStudioAsync(user.RequiredId, cancellationToken);
+        if (studio is null)
         {
             if (!await context.LockBeginningAsync(user.RequiredId, request.MessageId, cancellationToken))
                 return Error.Unauthenticated();
             // Of two that come at once the second has waited for the first, and goes on in its studio.
-            found = await context.FindStudioAsync(user.RequiredId, cancellationToken);
+            studio = await context.LockStudioAsync(user.RequiredId, cancellationToken);
         }
 
-        if (found is { } id)
-            return await ContinueAsync(request, id, draws: true, tokens, [], cancellationToken);
-        var studio = Conversation.Studio(Guid.CreateVersion7(time.GetUtcNow()), user.RequiredId, time.GetUtcNow());
-        context.Conversations.Add(studio);
+        if (studio is null)
+        {
+            studio = Conversation.Studio(Guid.CreateVersion7(time.GetUtcNow()), user.RequiredId, time.GetUtcNow());
+            context.Conversations.Add(studio);
+        }
+
+        // Versions before the studio list it as a conversation, and delete it. Whoever draws before it is gone for good has it back: there is
+        // no second one beside it.
+        studio.Restore();
         return await FollowAsync(request, studio, draws: true, tokens, [], cancellationToken);
     }
 
@@ -225,6 +231,8 @@ internal sealed class SendMessageHandler(
             return new SentMessage(conversation.Id, id);
         }
 
+        if (attachments.Count > 0)
+            context.Raise(new PicturesSent(Guid.CreateVersion7(time.GetUtcNow()), conversation.Id, conversation.OwnerId, attachments));
         // What was chosen for this message is meant for the next ones, too.
         if (!string.IsNullOrEmpty(request.Model))
             conversation.Model = model!.Id;

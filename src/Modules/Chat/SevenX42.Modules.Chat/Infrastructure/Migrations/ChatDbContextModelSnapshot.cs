@@ -260,6 +260,12 @@ namespace SevenX42.Modules.Chat.Infrastructure.Migrations
                         .HasColumnType("integer")
                         .HasColumnName("omitted_messages");
 
+                    b.Property<int>("OmittedPictures")
+                        .ValueGeneratedOnAdd()
+                        .HasColumnType("integer")
+                        .HasDefaultValue(0)
+                        .HasColumnName("omitted_pictures");
+
                     b.Property<long>("OutputTokens")
                         .HasColumnType("bigint")
                         .HasColumnName("output_tokens");

@@ -17,7 +17,7 @@ internal sealed class ListModelsHandler(ProviderRegistry providers, GenerationOp
     {
         await providers.WaitUntilKnownAsync(cancellationToken);
         return new ModelsVm(
-            [.. providers.Models.Select(m => new ModelVm(m.Id, m.Name, m.Provider, m.ContextTokens, m.IsDemo))],
+            [.. providers.Models.Select(m => new ModelVm(m.Id, m.Name, m.Provider, m.ContextTokens, m.IsDemo, m.Sees))],
             providers.ImageModels,
             [.. providers.Infos.Select(p => new ProviderVm(p.Name, p.State, p.Message, p.ModelCount, SettingsOf(p)))]);
     }

@@ -14,7 +14,8 @@ public sealed record ModelsVm(IReadOnlyList<ModelVm> Models, IReadOnlyList<Image
 /// <param name="Provider">Name of its server.</param>
 /// <param name="ContextTokens">Its window.</param>
 /// <param name="IsDemo">Whether it is no language model.</param>
-public sealed record ModelVm(string Id, string Name, string Provider, int ContextTokens, bool IsDemo);
+/// <param name="Sees">Whether it can be shown pictures; <see langword="null"/> where nobody says.</param>
+public sealed record ModelVm(string Id, string Name, string Provider, int ContextTokens, bool IsDemo, bool? Sees);
 
 /// <summary>A server that models come from.</summary>
 /// <param name="Name">Its name.</param>

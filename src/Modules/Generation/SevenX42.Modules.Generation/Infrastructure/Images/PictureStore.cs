@@ -25,7 +25,7 @@ internal sealed partial class PictureStore(IServiceScopeFactory scopes, JobStore
     public async Task<Result<AssetInfo>> StoreAsync(ClaimedJob job, ReadOnlyMemory<byte> picture, ImageProvenance provenance, AttemptStop stop)
     {
         var began = time.GetTimestamp();
-        for (var delay = FirstDelay; ; delay = delay * 2 < LongestDelay ? delay * 2 : LongestDelay)
+        for (var delay = FirstDelay; ; delay = Longer(delay))
         {
             try
             {
@@ -52,9 +52,33 @@ internal sealed partial class PictureStore(IServiceScopeFactory scopes, JobStore
         }
     }
 
+    /// <summary>The pictures of a job that attempts before this one have stored. The database is waited for as long as it takes.</summary>
+    /// <exception cref="OperationCanceledException">The process stops, or the job is another worker's.</exception>
+    public async Task<IReadOnlyList<GeneratedImage>> FindAsync(ClaimedJob job, AttemptStop stop)
+    {
+        for (var delay = FirstDelay; ; delay = Longer(delay))
+        {
+            try
+            {
+                await using var scope = scopes.CreateAsyncScope();
+                return await scope.ServiceProvider.GetRequiredService<IMediaApi>().FindGeneratedAsync(job.UserId, job.Id, stop.Left);
+            }
+            catch (Exception e) when (!stop.Left.IsCancellationRequested && DatabaseFaults.IsTransient(e))
+            {
+                LogUnknown(logger, e, job.Id, delay.TotalMilliseconds);
+                await Task.Delay(delay, time, stop.Left);
+            }
+        }
+    }
+
+    private static TimeSpan Longer(TimeSpan delay) => delay * 2 < LongestDelay ? delay * 2 : LongestDelay;
+
     [LoggerMessage(1, LogLevel.Warning, "A picture of generation {GenerationId} can't be stored now, again in {DelayMs} ms")]
     private static partial void LogWaiting(ILogger logger, Exception exception, Guid generationId, double delayMs);
 
     [LoggerMessage(2, LogLevel.Warning, "A picture of generation {GenerationId} can't be stored now ({Code}), again in {DelayMs} ms")]
     private static partial void LogBusy(ILogger logger, Guid generationId, string code, double delayMs);
+
+    [LoggerMessage(3, LogLevel.Warning, "Which pictures of generation {GenerationId} are stored can't be read now, again in {DelayMs} ms")]
+    private static partial void LogUnknown(ILogger logger, Exception exception, Guid generationId, double delayMs);
 }

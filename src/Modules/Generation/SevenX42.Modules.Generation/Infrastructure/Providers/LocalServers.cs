@@ -5,7 +5,7 @@ using SevenX42.Modules.Generation.Infrastructure.Providers.OpenAI;
 namespace SevenX42.Modules.Generation.Infrastructure.Providers;
 
 /// <summary>The model servers that are looked for on this machine, and what only they can say about a model.</summary>
-internal sealed class LocalServers(ModelListing listing)
+internal sealed class LocalServers(ModelListing listing, TimeProvider time)
 {
     /// <summary>A local server without an answer in that time is not there.</summary>
     public static readonly TimeSpan Limit = TimeSpan.FromMilliseconds(500);
@@ -23,8 +23,14 @@ internal sealed class LocalServers(ModelListing listing)
         ("comfyui", "http://127.0.0.1:8188"),
     ];
 
-    /// <summary>Which models of Ollama see, by address and model: asked once for each, for that does not change.</summary>
-    private readonly ConcurrentDictionary<(Uri, string), bool> _sight = new();
+    /// <summary>How long what Ollama said of a model holds: a model may be pulled anew under its name.</summary>
+    private static readonly TimeSpan SightLasts = TimeSpan.FromMinutes(5);
+
+    /// <summary>Which models of Ollama see, by address and model, and when it was asked.</summary>
+    private readonly ConcurrentDictionary<(Uri Address, string Model), (bool Sees, long Asked)> _sight = new();
+
+    /// <summary>What was said until then is asked again.</summary>
+    private long _anew = long.MinValue;
 
     /// <summary>Those to look for, without those that are configured.</summary>
     public static List<ProviderOptions> Targets(GenerationOptions options)
@@ -58,6 +64,9 @@ internal sealed class LocalServers(ModelListing listing)
         }
     }
 
+    /// <summary>Asks anew the next time, instead of remembering.</summary>
+    public void AskAnew() => Volatile.Write(ref _anew, time.GetTimestamp());
+
     /// <summary>
     /// The listed models with what only a server of their kind says: the context window that it really runs a model with, and whether the
     /// model can be shown pictures.
@@ -78,21 +87,31 @@ internal sealed class LocalServers(ModelListing listing)
     // https://docs.ollama.com/api/show
     private async Task AskOllamaAsync(Uri address, IReadOnlyList<ListedModel> listed, Dictionary<string, bool> sight, CancellationToken cancellationToken)
     {
-        foreach (var (id, _, _) in listed)
+        var ids = listed.Select(m => m.Id).ToHashSet(StringComparer.Ordinal);
+        foreach (var gone in _sight.Keys.Where(k => k.Address == address && !ids.Contains(k.Model)))
+            _sight.TryRemove(gone, out _);
+        var answers = true;
+        foreach (var id in ids)
         {
-            if (!_sight.TryGetValue((address, id), out var sees))
+            var isKnown = _sight.TryGetValue((address, id), out var known);
+            if (answers && (!isKnown || IsOld(known.Asked)))
             {
                 using var document = await listing.FindAsync(address, Limit, cancellationToken, JsonSerializer.Serialize(new { model = id }));
-                if (document is null)
-                    return;
-                if (ModelListing.Says(document.RootElement, "capabilities", "vision") is not { } said)
-                    continue;
-                _sight[(address, id)] = sees = said;
+                answers = document is not null;
+                if (document is not null && ModelListing.Says(document.RootElement, "capabilities", "vision") is { } said)
+                {
+                    _sight[(address, id)] = known = (said, time.GetTimestamp());
+                    isKnown = true;
+                }
             }
 
-            sight[id] = sees;
+            // What it said before is likelier than nothing, when it does not answer now.
+            if (isKnown)
+                sight[id] = known.Sees;
         }
     }
+
+    private bool IsOld(long asked) => asked <= Volatile.Read(ref _anew) || time.GetElapsedTime(asked) >= SightLasts;
 
     private async Task<(Dictionary<string, int> Contexts, Dictionary<string, bool> Sight)> AskAsync(
         ProviderOptions options, CancellationToken cancellationToken)

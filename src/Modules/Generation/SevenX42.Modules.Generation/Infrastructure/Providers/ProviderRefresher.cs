@@ -110,6 +110,7 @@ internal sealed partial class ProviderRefresher(
 
     private async Task RoundAsync()
     {
+        local.AskAnew();
         await Task.WhenAll([.. options.Providers.Select(p => AskAsync(RefreshAsync, p)), .. _local.Select(p => AskAsync(LookAsync, p))]);
         lock (_publishing)
             _roundEnded = time.GetTimestamp();

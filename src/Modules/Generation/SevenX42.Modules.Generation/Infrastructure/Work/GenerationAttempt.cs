@@ -144,6 +144,8 @@ internal sealed partial class GenerationAttempt
 
     private async Task<End> GenerateAsync(LogWriter writer)
     {
+        if (Job.Attempt > 1)
+            await _runner.ResumeAsync(writer.Wake);
         // Whoever did the last of it died before they could say so: nobody has to be asked, nor be there.
         if (_runner.IsDone)
             return End.Completed;

@@ -12,7 +12,7 @@ namespace SevenX42.Modules.Generation.Infrastructure.Work;
 
 /// <summary>
 /// Reads a provider's updates into the record, and hands pictures to Media as they come. Of a job that was taken over, pictures that are
-/// stored are not drawn again.
+/// stored are not drawn again, whether the attempt before could record them or not.
 /// </summary>
 internal sealed partial class ImageRunner : Runner
 {
@@ -43,6 +43,19 @@ internal sealed partial class ImageRunner : Runner
     public override bool IsDone => _record.Drawn.Pictures.Count == _options.Count;
 
     private string Prompt => Job.Contents[0];
+
+    public override async Task ResumeAsync(Action wake)
+    {
+        var before = _record.Drawn.Pictures.Count;
+        var stored = await Services.Pictures.FindAsync(Job, Stop);
+        // What is drawn next is the first that is missing: one behind it is found when its turn comes.
+        List<DrawnPicture> unrecorded =
+            [.. stored.Where(p => p.Index >= before).TakeWhile((p, i) => p.Index == before + i).Select(p => new DrawnPicture(p.AssetId, p.Seed))];
+        if (unrecorded.Count == 0)
+            return;
+        _record.Change(d => d with { Pictures = [.. d.Pictures, .. unrecorded] });
+        wake();
+    }
 
     public override (ProviderLimits? Limits, GenerationFailure? Failure) Prepare()
     {

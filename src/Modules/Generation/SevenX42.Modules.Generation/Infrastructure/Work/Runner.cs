@@ -35,6 +35,10 @@ internal abstract class Runner(ClaimedJob job, AttemptServices services, Attempt
 
     protected AttemptStop Stop { get; } = stop;
 
+    /// <summary>Takes over what an attempt that died has left elsewhere and could not record.</summary>
+    /// <param name="wake">Says that the record has more.</param>
+    public virtual Task ResumeAsync(Action wake) => Task.CompletedTask;
+
     /// <summary>Finds who is asked, and says what they are given.</summary>
     /// <returns>The limits, or why nobody can be asked.</returns>
     public abstract (ProviderLimits? Limits, GenerationFailure? Failure) Prepare();

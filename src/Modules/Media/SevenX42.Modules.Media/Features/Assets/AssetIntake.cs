@@ -290,6 +290,8 @@ internal sealed partial class AssetIntake(
                 published.Add(part.Hash);
             }
 
+            if (asset is { JobId: { } drawing, DeletedAt: null })
+                await context.LockJobAsync(drawing, cancellationToken);
             // What is held back is charged when it is kept.
             var charged = await context.ChargeAsync(
                 asset.OwnerId, asset.DeletedAt is null ? asset.ChargedBytes : 0, options.Value.QuotaBytes, cancellationToken);
@@ -300,6 +302,8 @@ internal sealed partial class AssetIntake(
                 return (OverQuota(), false);
             if (asset.ConversationId is { } conversation && await context.DeletedConversations.AnyAsync(c => c.Id == conversation, cancellationToken))
                 return (Error.NotFound("The conversation of this picture is gone."), false);
+            if (asset is { JobId: { } job, DeletedAt: null } && await context.EndedJobs.AnyAsync(j => j.Id == job, cancellationToken))
+                return (Error.NotFound("This picture comes after the end of its job."), false);
         }
         catch (Exception e) when (MediaDbContext.IsTooLongAWait(e))
         {

@@ -73,13 +73,19 @@ internal static class DeleteAssetEndpoint
     }
 }
 
-/// <summary>Deletes for good what was deleted a while ago, in bounded batches.</summary>
+/// <summary>Deletes for good what was deleted a while ago, and what was kept for messages that never came, in bounded batches.</summary>
 internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvider time, ILogger<AssetPurge> logger) : BackgroundService
 {
     /// <summary>How long a deletion can be taken back.</summary>
     internal static readonly TimeSpan Grace = TimeSpan.FromMinutes(10);
 
-    /// <summary>How long a conversation that is no more is remembered; no picture takes longer.</summary>
+    /// <summary>
+    /// How long a message is waited for that a picture was kept for: longer than its event can be on its way, which is eight hours, and seven
+    /// days among those whose delivery was given up.
+    /// </summary>
+    internal static readonly TimeSpan Confirmation = TimeSpan.FromDays(8);
+
+    /// <summary>How long a conversation that is no more is remembered, and a job that has ended; no picture takes longer.</summary>
     private static readonly TimeSpan Memory = TimeSpan.FromDays(30);
 
     private const int BatchSize = 100;
@@ -101,11 +107,31 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
             hashes = await MediaDbContext.ReadHashesAsync(gone, cancellationToken);
             await gone.ExecuteDeleteAsync(cancellationToken);
             await context.DeletedConversations.Where(c => c.DeletedAt < now - Memory).ExecuteDeleteAsync(cancellationToken);
+            await context.EndedJobs.Where(j => j.EndedAt < now - Memory).ExecuteDeleteAsync(cancellationToken);
             await transaction.CommitAsync(cancellationToken);
         }
 
         await services.GetRequiredService<UnreferencedBlobs>().DeleteAsync(hashes, cancellationToken);
         return due.Count;
+    }
+
+    /// <summary>Holds back what was kept for messages that never came, one batch: as good as deleted, as it was before.</summary>
+    internal static async Task HoldBackAsync(IServiceProvider services, DateTimeOffset now, CancellationToken cancellationToken)
+    {
+        var context = services.GetRequiredService<MediaDbContext>();
+        var unconfirmed = context.Assets.Where(a => a.UnconfirmedSince < now - Confirmation && a.DeletedAt == null);
+        foreach (var asset in await unconfirmed.AsNoTracking().OrderBy(a => a.UnconfirmedSince).Take(BatchSize).ToListAsync(cancellationToken))
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+            await context.RefundAsync(asset.OwnerId, asset.ChargedBytes, cancellationToken);
+            // Confirmed, kept again or deleted meanwhile: what was given back here is rolled back.
+            var held = await unconfirmed.Where(a => a.Id == asset.Id).ExecuteUpdateAsync(
+                set => set.SetProperty(a => a.DeletedAt, now).SetProperty(a => a.ConversationId, (Guid?)null)
+                    .SetProperty(a => a.UnconfirmedSince, (DateTimeOffset?)null),
+                cancellationToken);
+            if (held == 1)
+                await transaction.CommitAsync(cancellationToken);
+        }
     }
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -116,6 +142,7 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
             try
             {
                 await using var scope = scopes.CreateAsyncScope();
+                await HoldBackAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
                 await PurgeAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)

@@ -12,7 +12,7 @@ namespace SevenX42.Modules.Media.Features.Images;
 /// <param name="ConversationId">The conversation, with which they are deleted.</param>
 internal sealed record KeepSentImages(Guid OwnerId, IReadOnlyCollection<Guid> AssetIds, Guid ConversationId) : IMediaCommand;
 
-internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake intake, IOptions<MediaOptions> options)
+internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake intake, IOptions<MediaOptions> options, TimeProvider time)
     : IRequestHandler<KeepSentImages, Result>
 {
     private static readonly Error Gone = Error.Conflict("picture_gone", "A picture is not there any more. Attach it again.");
@@ -21,8 +21,10 @@ internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake 
     {
         var ids = request.AssetIds;
         var theirs = context.Assets.Where(a => ids.Contains(a.Id) && a.OwnerId == request.OwnerId);
-        // Kept before by the same sending, whose end nobody heard of.
-        var kept = await theirs.CountAsync(a => a.DeletedAt == null && a.ConversationId == request.ConversationId, cancellationToken);
+        DateTimeOffset? keptAt = time.GetUtcNow();
+        // Kept before by the same sending, whose end nobody heard of. The time in which that has to be confirmed begins anew.
+        var kept = await theirs.Where(a => a.DeletedAt == null && a.ConversationId == request.ConversationId).ExecuteUpdateAsync(
+            set => set.SetProperty(a => a.UnconfirmedSince, a => a.UnconfirmedSince == null ? null : keptAt), cancellationToken);
         var held = theirs.Where(a => a.DeletedAt != null && a.ConversationId == null);
         var sizes = await held.Select(a => a.Bytes + a.VariantBytes).ToListAsync(cancellationToken);
         if (kept + sizes.Count < ids.Count)
@@ -35,7 +37,8 @@ internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake 
         if (await context.DeletedConversations.AnyAsync(c => c.Id == request.ConversationId, cancellationToken))
             return Error.NotFound("The conversation of this picture is gone.");
         var now = await held.ExecuteUpdateAsync(
-            set => set.SetProperty(a => a.DeletedAt, (DateTimeOffset?)null).SetProperty(a => a.ConversationId, request.ConversationId),
+            set => set.SetProperty(a => a.DeletedAt, (DateTimeOffset?)null).SetProperty(a => a.ConversationId, request.ConversationId)
+                .SetProperty(a => a.UnconfirmedSince, keptAt),
             cancellationToken);
         // Purged meanwhile; what was charged here is rolled back.
         if (now < sizes.Count)

@@ -193,6 +193,10 @@ namespace SevenX42.Modules.Media.Infrastructure.Migrations
                         .HasColumnType("bigint")
                         .HasColumnName("seed");
 
+                    b.Property<DateTimeOffset?>("UnconfirmedSince")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("unconfirmed_since");
+
                     b.Property<long>("VariantBytes")
                         .ValueGeneratedOnAdd()
                         .HasColumnType("bigint")
@@ -219,6 +223,10 @@ namespace SevenX42.Modules.Media.Infrastructure.Migrations
 
                     b.HasIndex("OwnerId")
                         .HasDatabaseName("ix_assets_owner_id");
+
+                    b.HasIndex("UnconfirmedSince")
+                        .HasDatabaseName("ix_assets_unconfirmed")
+                        .HasFilter("unconfirmed_since IS NOT NULL");
 
                     b.HasIndex("JobId", "JobIndex")
                         .IsUnique()
@@ -279,6 +287,25 @@ namespace SevenX42.Modules.Media.Infrastructure.Migrations
                         .HasDatabaseName("ix_deleted_conversations_deleted_at");
 
                     b.ToTable("deleted_conversations", "media");
+                });
+
+            modelBuilder.Entity("SevenX42.Modules.Media.Domain.EndedJob", b =>
+                {
+                    b.Property<Guid>("Id")
+                        .HasColumnType("uuid")
+                        .HasColumnName("id");
+
+                    b.Property<DateTimeOffset>("EndedAt")
+                        .HasColumnType("timestamp with time zone")
+                        .HasColumnName("ended_at");
+
+                    b.HasKey("Id")
+                        .HasName("pk_ended_jobs");
+
+                    b.HasIndex("EndedAt")
+                        .HasDatabaseName("ix_ended_jobs_ended_at");
+
+                    b.ToTable("ended_jobs", "media");
                 });
 
             modelBuilder.Entity("SevenX42.Modules.Media.Domain.Owner", b =>
