@@ -1,4 +1,5 @@
 using Microsoft.AspNetCore.Antiforgery;
+using Microsoft.Extensions.DependencyInjection.Extensions;
 using Microsoft.Extensions.Options;
 using SevenX42.Host.Middleware;
 using SevenX42.Host.Observability;
@@ -93,7 +94,7 @@ internal sealed class ApplicationHost(WebApplication app, EmbeddedPostgres? post
         var role = new AppRoleContext(settings.Role);
         builder.UseListeningAddresses(settings);
         var services = builder.Services;
-        services.AddSingleton(TimeProvider.System);
+        services.TryAddSingleton(TimeProvider.System);
         services.AddSingleton(role);
         services.AddSingleton(settings.Management);
         services.AddChannelLog(settings.Redis);

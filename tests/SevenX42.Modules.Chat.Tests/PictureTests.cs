@@ -1,6 +1,9 @@
+using System.Diagnostics;
 using System.Net;
+using System.Text.Json;
 using System.Text.RegularExpressions;
 using AngleSharp.Html.Dom;
+using SevenX42.Contracts.Generation;
 using SevenX42.Testing;
 using SevenX42.Testing.ImageServers;
 
@@ -123,6 +126,62 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         var kept = page.QuerySelectorAll("[data-role=assistant] img").Length;
         Assert.InRange(kept, 0, 3);
         Assert.Equal(kept, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+    }
+
+    [Fact]
+    public async Task Programs_follow_a_drawing_on_a_channel_of_its_own_at_most_ten_times_a_second_and_nobody_else_s()
+    {
+        var began = Stopwatch.GetTimestamp();
+        var conversation = await BeginAsync("a boat", ("steps", "50"), ("count", "2"));
+        await using var program = await RealtimeClient.ConnectAsync(_chat.App.Address, await _chat.Browser.RealtimeTokenAsync());
+        var (page, _, _) = await program.SubscribedAsync($"conversation/{conversation}", raw: true);
+        var id = Guid.Empty;
+        while (id == Guid.Empty)
+        {
+            foreach (var e in await program.EventsAsync(page))
+            {
+                if (e.Type == GenerationEvents.Image)
+                    id = e.Data.GetProperty("g").GetGuid();
+            }
+        }
+
+        var channel = $"image/{id}";
+        var (number, position, _) = await program.SubscribedAsync(channel);
+        var told = new List<RealtimeEvent>();
+        while (told is not [.., { Type: GenerationEvents.Done }])
+            told.AddRange(await program.EventsAsync(number));
+        var progress = ProgressIn(told);
+        Assert.InRange(progress.Count, 2, 2 + (int)(10 * Stopwatch.GetElapsedTime(began).TotalSeconds));
+        Assert.Equal((2, 100, 100), (progress[^1].Done, progress[^1].Step, progress[^1].Steps));
+        Assert.Equal(progress.Select(p => p.Step).Order(), progress.Select(p => p.Step));
+        var polled = await PollAsync(_chat.Browser, channel, position);
+        Assert.Equal(progress, ProgressIn(RealtimeClient.EventsIn(polled.GetProperty("ev").EnumerateArray())));
+
+        // To others it is as if there were none, and to everybody a drawing is one and has one name.
+        using var other = new ChatBrowser(_chat.App);
+        var answer = await other.BeginAsync("Hello");
+        await other.FinishedAsync(answer);
+        var written = await _chat.ScalarAsync<Guid>("SELECT id FROM generation.jobs WHERE conversation_id = $1 AND purpose = 'answer'", answer);
+        await using var stranger = await RealtimeClient.ConnectAsync(_chat.App.Address, await other.RealtimeTokenAsync());
+        foreach (var (client, denied) in new[] { (stranger, channel), (stranger, $"image/{written}"), (program, $"image/{id:N}") })
+        {
+            var asked = await client.SubscribeAsync(denied);
+            Assert.Equal((asked, "not_found"), await AnsweredAsync(client));
+        }
+
+        Assert.Equal("not_found", (await PollAsync(other, channel, position)).GetProperty("code").GetString());
+
+        static async Task<(int Id, string? Code)> AnsweredAsync(RealtimeClient client)
+        {
+            var message = await client.NextAsync(m => RealtimeClient.OpOf(m) is "subbed" or "denied");
+            return (message.GetProperty("id").GetInt32(), message.TryGetProperty("code", out var code) ? code.GetString() : null);
+        }
+
+        static async Task<JsonElement> PollAsync(ChatBrowser who, string channel, string position) =>
+            (await who.JsonAsync($"/realtime/poll?ch={channel}&pos={position}")).GetProperty("channels")[0];
+
+        static List<ImageProgress> ProgressIn(IEnumerable<RealtimeEvent> events) =>
+            [.. events.Where(e => e.Type == GenerationEvents.Image).Select(e => e.Data.Deserialize(GenerationEventsJson.Wire.ImageProgressData)!.Progress)];
     }
 
     [Fact]

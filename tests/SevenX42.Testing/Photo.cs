@@ -13,4 +13,11 @@ public static class Photo
         using var picture = plain.Copy(interpretation: Enums.Interpretation.Srgb);
         return picture.PngsaveBuffer();
     }
+
+    /// <summary>A JPEG of little quality, some 70 KB, that is larger in the quality that pictures are stored in.</summary>
+    public static byte[] Noise()
+    {
+        using var noise = Image.Gaussnoise(700, 700, sigma: 60, mean: 128);
+        return noise.Cast(Enums.BandFormat.Uchar).JpegsaveBuffer(q: 10);
+    }
 }

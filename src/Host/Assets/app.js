@@ -1,9 +1,10 @@
 // What the pages need beyond HTML. htmx carries requests and swaps, Alpine what is really local state; the rest is here.
 import htmx from "htmx.org";
-import Alpine from "@alpinejs/csp";
+// From its source: what it publishes for bundlers holds the development build of what makes it reactive.
+import Alpine from "@alpinejs/csp/src/index.js";
 import { composer } from "./composer.js";
 import { remember } from "./dom.js";
-import { connection, goLive } from "./live.js";
+import { goLive } from "./live.js";
 import { follow } from "./scrolling.js";
 import { startShell } from "./shell.js";
 
@@ -14,5 +15,4 @@ startShell(htmx);
 follow();
 goLive(htmx);
 Alpine.data("composer", composer);
-Alpine.data("connection", connection);
 Alpine.start();

@@ -1,24 +1,5 @@
-import Alpine from "@alpinejs/csp";
 import { $, $$, announce, on, showModel, toast } from "./dom.js";
 import { applyDelta, applyMore, createRealtime, dropBlocks, forgetDeltas, growing } from "./realtime.js";
-
-const connectionNames = { connected: "Connected", connecting: "Connecting…", polling: "Connected, slower", offline: "Offline" };
-const link = Alpine.reactive({ state: "idle" });
-let realtime;
-
-/** The connection indicator. */
-export const connection = () => ({
-  get state() {
-    return link.state;
-  },
-  get name() {
-    return connectionNames[link.state];
-  },
-  get offline() {
-    return link.state === "offline";
-  },
-  retry: () => realtime.retry(),
-});
 
 /**
  * Keeps everything on the page that has a channel up to date. Its fragment carries the position its content stands at;
@@ -26,8 +7,17 @@ export const connection = () => ({
  */
 export function goLive(htmx) {
   const watched = new Map();
-  realtime = createRealtime({ onState: (state) => (link.state = state), onSignedOut: () => toast("signed-out") });
+  let state = "idle";
+  // The indicator says of each state what stands on it. Going back brings another one.
+  const showState = () => {
+    const indicator = $("#connection");
+    if (indicator.dataset.state === state) return;
+    indicator.dataset.state = state;
+    $(".dot + span", indicator).textContent = indicator.dataset[state];
+  };
+  const realtime = createRealtime({ onState: (next) => ((state = next), showState()), onSignedOut: () => toast("signed-out") });
   const article = (n) => $("#m-" + n);
+  const blocks = (n) => $(`#m-${n} [data-blocks]`);
   const refresh = (element) => element && htmx.trigger(element, "refresh");
 
   // A page is told only once that something has changed: it is fetched until it is there, whatever the server or the network
@@ -48,21 +38,20 @@ export function goLive(htmx) {
   let told = {};
   const say = () => {
     const answer = $("#transcript article:last-of-type[aria-busy]");
-    if (answer && answer.id !== told.id) told = { id: answer.id };
+    if (answer && answer.id !== told.id) told = { id: answer.id, name: answer.dataset.name };
     if (answer?.dataset.status === "running" && !told.begun) {
       told.begun = true;
-      announce("The answer has begun.");
+      announce(`${told.name} has begun.`);
     } else if (!answer && told.id) {
-      const text = $(`#${told.id} .markdown`)?.innerText;
+      announce($(`#${told.id} .markdown`)?.innerText || `${told.name} has ended.`);
       told = {};
-      announce(text || "The answer has ended.");
     }
   };
 
   const events = {
-    delta: (_, [n, ...deltas]) => applyDelta($(`#m-${n} [data-blocks]`), deltas),
-    "+": (_, [n, text]) => applyMore($(`#m-${n} [data-blocks]`), text),
-    begin: (_, [n, block]) => dropBlocks($(`#m-${n} [data-blocks]`), block),
+    delta: (_, [n, ...deltas]) => applyDelta(blocks(n), deltas),
+    "+": (_, [n, text]) => applyMore(blocks(n), text),
+    begin: (_, [n, block]) => dropBlocks(blocks(n), block),
     think: (_, [n, offset, text]) => {
       const element = $(`#m-${n} [data-think]`);
       if (element) element.textContent = element.textContent.slice(0, offset) + text;
@@ -78,7 +67,7 @@ export function goLive(htmx) {
       const message = article(n);
       if (!message) return;
       message.dataset.status = st;
-      message.removeAttribute("aria-busy");
+      message.ariaBusy = null;
       // Once the last delta is on the page.
       requestAnimationFrame(() => setTimeout(say));
     },
@@ -115,7 +104,9 @@ export function goLive(htmx) {
     $$("[data-blocks]", root).forEach(forgetDeltas);
   };
 
+  on("click", ({ target }) => target.closest("#connection button") && realtime.retry());
   on("htmx:after:settle", ({ detail: { newContent } }) => {
+    showState();
     newContent.forEach(watchIn);
     for (const [channel, element] of watched) {
       if (element.isConnected) continue;

@@ -19,20 +19,12 @@ const longestAtFirst = 5_000;
 const jitter = (ms) => ms * (0.5 + Math.random() / 2);
 /** How long to wait after so many attempts in a row that failed, in milliseconds. */
 export const growing = (first, times, most = longest) => jitter(Math.min(most, first * 2 ** times));
-const csrf = () => globalThis.document?.querySelector('meta[name="csrf-token"]')?.content ?? "";
 
 /**
  * Keeps channels up to date.
- * @param {{ tokenUrl?: string, socketUrl?: string, pollUrl?: string,
- *   onState?: (state: "connected" | "connecting" | "polling" | "offline") => void, onSignedOut?: () => void }} options
+ * @param {{ onState: (state: "connected" | "connecting" | "polling" | "offline") => void, onSignedOut: () => void }} page
  */
-export function createRealtime({
-  tokenUrl = "/realtime/token",
-  socketUrl = "/realtime",
-  pollUrl = "/realtime/poll",
-  onState = () => {},
-  onSignedOut = () => {},
-} = {}) {
+export function createRealtime({ onState, onSignedOut }) {
   const watches = new Map(); // by channel
   const trouble = new Map(); // by channel: how often it had to begin again, and when last
   const asked = new Map(); // by id of the subscription
@@ -68,7 +60,8 @@ export function createRealtime({
 
   async function getToken() {
     if (token && Date.now() < tokenUntil - 10_000) return token;
-    const response = await fetch(tokenUrl, { method: "POST", headers: { "X-CSRF-TOKEN": csrf(), Accept: "application/json" } });
+    const csrf = document.querySelector("meta[name=csrf-token]").content;
+    const response = await fetch("/realtime/token", { method: "POST", headers: { "X-CSRF-TOKEN": csrf, Accept: "application/json" } });
     if (response.status === 401) signOut();
     if (!response.ok) throw new Error(`no token: ${response.status}`);
     const issued = await response.json();
@@ -120,10 +113,8 @@ export function createRealtime({
     // Without the log, the page is fetched from time to time: the database has what was written so far.
     if (code === "unavailable") return park(watch, code);
     forget(watch);
-    if (isCurrent(watch)) {
-      watches.delete(watch.channel);
-      guard(() => watch.reset(code));
-    }
+    watches.delete(watch.channel);
+    guard(() => watch.reset(code));
   }
 
   function deliver(watch, events) {
@@ -190,13 +181,12 @@ export function createRealtime({
     clearTimeout(retryTimer);
     if (stopped || suspended || socketless || socket) return;
     const mine = (socket = {});
-    if (!polling) show(globalThis.navigator?.onLine === false ? "offline" : "connecting");
+    if (!polling) show(navigator.onLine ? "connecting" : "offline");
     try {
       const ours = await getToken();
       if (socket !== mine) return;
-      const address = new URL(socketUrl, globalThis.location?.href);
-      address.protocol = address.protocol.replace("http", "ws");
-      socket = new WebSocket(address, [protocol, `jwt.${ours}`]);
+      // Browsers that take no address without a host get on by polling.
+      socket = new WebSocket("/realtime", [protocol, `jwt.${ours}`]);
     } catch {
       if (socket === mine) ended(0);
       return;
@@ -278,7 +268,7 @@ export function createRealtime({
     subbed({ id, c, pos, recovered }) {
       const watch = asked.get(id);
       asked.delete(id);
-      if (!watch || !isCurrent(watch)) return send({ op: "unsub", c });
+      if (!watch) return send({ op: "unsub", c });
       if (!recovered) return park(watch, "gap");
       watch.number = c;
       watch.pos = pos;
@@ -286,7 +276,7 @@ export function createRealtime({
     },
     denied({ id, code }) {
       // Also later, when the channel is lost while it is followed.
-      const watch = asked.get(id) ?? [...watches.values()].find((w) => w.id === id);
+      const watch = [...watches.values()].find((w) => w.id === id);
       if (watch) deny(watch, code);
     },
     reset({ c, code }) {
@@ -342,7 +332,7 @@ export function createRealtime({
     }
     // Until it is known that polls get through, an answer matters more than that there is something in it.
     if (state !== "polling") query.append("now", "");
-    const response = await fetch(`${pollUrl}?${query}`, { signal, cache: "no-store", headers: { Accept: "application/json" } });
+    const response = await fetch(`/realtime/poll?${query}`, { signal, cache: "no-store", headers: { Accept: "application/json" } });
     if (response.status === 401) {
       signOut();
       return -1;
@@ -375,7 +365,7 @@ export function createRealtime({
 
   /** Something says that the network may be there again: don't wait for the next attempt. */
   function wake({ type }) {
-    if (suspended || (type !== "online" && document.visibilityState === "hidden")) return;
+    if (suspended || (type !== "online" && document.hidden)) return;
     if (open) {
       // What was open before the network went is not to be trusted, nor what slept through its beats.
       if (type !== "online" && Date.now() - heard < beat + 5_000) return;
@@ -390,35 +380,30 @@ export function createRealtime({
     if (watches.size) connect();
   }
 
-  const away = () => show("offline");
-  const hide = () => {
-    // A page with an open socket is not kept for going back.
-    suspended = true;
+  function hangUp() {
     polling = undefined;
     wakePoll();
     drop(0);
-  };
-  const back = ({ persisted }) => {
+  }
+
+  addEventListener("online", wake);
+  document.addEventListener("visibilitychange", wake);
+  addEventListener("offline", () => show("offline"));
+  addEventListener("pagehide", () => {
+    // A page with an open socket is not kept for going back.
+    suspended = true;
+    hangUp();
+  });
+  addEventListener("pageshow", ({ persisted }) => {
     suspended = false;
     if (persisted) start();
-  };
-  const page = [
-    [globalThis, "online", wake],
-    [globalThis, "offline", away],
-    [globalThis, "pagehide", hide],
-    [globalThis, "pageshow", back],
-    [globalThis.document, "visibilitychange", wake],
-  ];
-  for (const [target, type, handle] of page) target?.addEventListener?.(type, handle);
+  });
 
   function stop() {
     stopped = true;
-    polling = undefined;
-    wakePoll();
-    drop(0);
+    hangUp();
     for (const { timer } of watches.values()) clearTimeout(timer);
     watches.clear();
-    for (const [target, type, handle] of page) target?.removeEventListener?.(type, handle);
   }
 
   function unwatch(channel) {
@@ -450,12 +435,6 @@ export function createRealtime({
       watches.set(channel, watch);
       if (open) subscribe(watch);
       else start();
-      return {
-        close: () => isCurrent(watch) && unwatch(channel),
-        get position() {
-          return watch.pos;
-        },
-      };
     },
     unwatch,
     /** Tries to connect now instead of when it is due. */

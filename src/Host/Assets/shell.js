@@ -39,10 +39,7 @@ async function copy(button) {
 }
 
 function markCurrent() {
-  for (const link of $$("nav a")) {
-    if (link.pathname === location.pathname) link.ariaCurrent = "page";
-    else link.removeAttribute("aria-current");
-  }
+  for (const link of $$("nav a")) link.ariaCurrent = link.pathname === location.pathname ? "page" : null;
 }
 
 // The entry of the grid that a dialog's picture belongs to.
@@ -82,18 +79,20 @@ export function startShell(htmx) {
       event.preventDefault();
       return edit.requestSubmit();
     }
+    const key = keys(event);
     const typing = event.target.matches("input, textarea, select");
     // What says itself by which key it is reached.
-    if (!typing && !event.altKey) $$("[aria-keyshortcuts]", $(":modal") ?? document).find((it) => it.ariaKeyShortcuts.toLowerCase() === keys(event))?.click();
+    if (!typing && !event.altKey) $$("[aria-keyshortcuts]", $(":modal") ?? document).find((it) => it.ariaKeyShortcuts.toLowerCase() === key)?.click();
     const act = {
       "ctrl+k": () => search() && (search().checkVisibility() || $("#drawer").showPopover(), search().focus()),
       "ctrl+shift+o": () => $("#new-chat")?.requestSubmit(),
       "escape": () => $(":modal, :popover-open") || stop(),
-      "/": () => !typing && $("#composer textarea")?.focus(),
-      "?": () => !typing && $("#help").showModal(),
-    }[keys(event)];
-    if (act && (!typing || event.key.length > 1 || event.ctrlKey || event.metaKey)) {
-      if (event.key !== "Escape") event.preventDefault();
+      "/": () => $("#composer textarea")?.focus(),
+      "?": () => $("#help").showModal(),
+    }[key];
+    // A character alone is typed.
+    if (act && (!typing || key.length > 1)) {
+      if (key !== "escape") event.preventDefault();
       act();
     }
   });
@@ -130,12 +129,10 @@ export function startShell(htmx) {
   on("load", ({ target }) => target.matches?.("[alt=''] + img") && (target.previousElementSibling.hidden = true), true);
   on("animationend", (event) => event.animationName === "toast" && event.target.remove());
 
-  on("htmx:config:request", ({ detail: { ctx } }) => {
-    ctx.request.headers["X-CSRF-TOKEN"] = $("meta[name=csrf-token]").content;
-  });
-  // What was to be found while typing is not wanted any more by whoever has gone elsewhere in between.
   on("htmx:config:request", (event) => {
-    const { sourceElement, sourceEvent } = event.detail.ctx;
+    const { request, sourceElement, sourceEvent } = event.detail.ctx;
+    request.headers["X-CSRF-TOKEN"] = $("meta[name=csrf-token]").content;
+    // What was to be found while typing is not wanted any more by whoever has gone elsewhere in between.
     if (sourceElement.id === "search" && sourceEvent.type === "input" && sourceEvent.target !== document.activeElement) event.preventDefault();
   });
   on("htmx:confirm", (event) => {
@@ -168,8 +165,17 @@ export function startShell(htmx) {
       const button = target.closest("article [name=messageId]");
       version = button && { title: button.title, ids: versions(button.closest("article")) };
     });
+  // The place of a picture whose deletion was taken back. It may come with the grid that is fetched anew beside a drawing.
+  let back;
   on("htmx:after:swap", ({ detail: { ctx } }) => {
     markCurrent();
+    back = ctx.sourceElement.dataset.back ?? back;
+    const picture = back && $(`#${back} a`);
+    if (picture) {
+      back = null;
+      // Unless somebody has gone on elsewhere meanwhile.
+      if (document.activeElement === document.body) picture.focus();
+    }
     if (version && !document.activeElement.matches(":enabled")) {
       // Another version of the message has come: the focus stays on the button, or goes to the one that leads back.
       const buttons = $$("article [name=messageId]:enabled").filter((it) => versions(it.closest("article")).some((id) => version.ids.includes(id)));

@@ -210,7 +210,7 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
         await using var source = NpgsqlDataSource.Create(app.Host.Services.GetRequiredService<IConfiguration>().GetConnectionString("Postgres")!);
         await using var command = source.CreateCommand("""
             INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, search)
-            SELECT uuidv7(make_interval(secs => -n)), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at,
+            SELECT uuidv7(make_interval(mins => -n)), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at,
                 'picture ' || n, to_tsvector('simple', 'picture ' || n)
             FROM media.assets, generate_series(1, $2) n WHERE id = $1
             """);

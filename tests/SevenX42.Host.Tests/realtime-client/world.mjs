@@ -85,13 +85,13 @@ export function createWorld() {
     },
   };
   globalThis.WebSocket = Socket;
-  globalThis.location = { href: "https://chat.example/c/1" };
   globalThis.reportError = (error) => world.faults.push(error);
   globalThis.addEventListener = page.addEventListener.bind(page);
-  globalThis.removeEventListener = page.removeEventListener.bind(page);
+  // Node has one from version 21 on, and no setter for it.
+  Object.defineProperty(globalThis, "navigator", { value: { onLine: true }, configurable: true });
   globalThis.document = Object.assign(new EventTarget(), {
-    visibilityState: "visible",
-    querySelector: (selector) => (selector === 'meta[name="csrf-token"]' ? { content: "csrf" } : null),
+    hidden: false,
+    querySelector: (selector) => (selector === "meta[name=csrf-token]" ? { content: "csrf" } : null),
   });
   globalThis.fetch = async (url, init) => {
     if (url === "/realtime/token") {

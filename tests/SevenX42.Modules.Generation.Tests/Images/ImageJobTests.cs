@@ -378,19 +378,6 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         Assert.StartsWith(sentence, result.Error!.Message, StringComparison.Ordinal);
     }
 
-    /// <summary>A clock that can be put forward.</summary>
-    private sealed class ForwardClock : TimeProvider
-    {
-        private long _ahead;
-
-        public void Forward(TimeSpan by) => Interlocked.Add(ref _ahead, by.Ticks);
-
-        public override DateTimeOffset GetUtcNow() => base.GetUtcNow() + new TimeSpan(Interlocked.Read(ref _ahead));
-
-        public override long GetTimestamp() =>
-            base.GetTimestamp() + (long)(new TimeSpan(Interlocked.Read(ref _ahead)).TotalSeconds * TimestampFrequency);
-    }
-
     private static ImageRequested Request(string model = Demo, int count = 1, long? seed = null, int? steps = null)
     {
         var conversation = GenerationHost.NewId();
