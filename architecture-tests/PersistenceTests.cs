@@ -72,6 +72,17 @@ internal static partial class PersistenceRules
         }),
         migration => Locks(migration.UpOperations).Select(problem => $"{migration.Context}: {migration.Key} {problem}"));
 
+    /// <summary>
+    /// While replicas are replaced, those of the release before work on the schema of the next one. What they can't live with says so by
+    /// its name, which is all that they see of it.
+    /// </summary>
+    public static Verdict WhatOldReleasesCanNotLiveWithIsCalledBreaking(IEnumerable<Binary> modules) => OnContexts(modules, (_, context) =>
+    {
+        var migrations = context.GetService<IMigrationsAssembly>();
+        return migrations.Migrations.Where(m => !m.Key.Contains("_Breaking", StringComparison.Ordinal)).SelectMany(m =>
+            Breaking(migrations.CreateMigration(m.Value, context.Database.ProviderName!).UpOperations).Select(o => $"{m.Key} has a {o.GetType().Name}"));
+    });
+
     /// <summary>Raw SQL that reads or writes another module's tables.</summary>
     public static Verdict SqlStaysInTheModulesSchema(IEnumerable<Binary> modules, IReadOnlyCollection<string> schemas) => Verdict.On(
         modules.SelectMany(m => m.Types.Select(type => (Module: m, Type: type))),
@@ -95,7 +106,7 @@ internal static partial class PersistenceRules
 
     private static IEnumerable<string> Locks(IReadOnlyList<MigrationOperation> operations)
     {
-        var made = operations.OfType<CreateTableOperation>().Select(t => $"{t.Schema}.{t.Name}").ToHashSet(StringComparer.Ordinal);
+        var made = Made(operations);
         var sql = operations.OfType<SqlOperation>().ToList();
         foreach (var index in operations.OfType<CreateIndexOperation>().Where(i => !made.Contains($"{i.Schema}.{i.Table}")))
             yield return $"makes {index.Name} and lets nobody write to {index.Table} meanwhile";
@@ -110,6 +121,31 @@ internal static partial class PersistenceRules
         if (sql.Exists(o => o.SuppressTransaction) && operations.Any(o => o is not SqlOperation { SuppressTransaction: true }))
             yield return "does in one migration what is in a transaction and what is not";
     }
+
+    private static IEnumerable<MigrationOperation> Breaking(IReadOnlyList<MigrationOperation> operations)
+    {
+        var made = Made(operations);
+        return operations.Where(o => IsBreaking(o) && !(o is CreateIndexOperation index && made.Contains($"{index.Schema}.{index.Table}")));
+    }
+
+    // Of a table that is new, old releases know nothing.
+    private static HashSet<string> Made(IReadOnlyList<MigrationOperation> operations) =>
+        operations.OfType<CreateTableOperation>().Select(t => $"{t.Schema}.{t.Name}").ToHashSet(StringComparer.Ordinal);
+
+    // What is read is gone or called otherwise, or what is written is refused.
+    private static bool IsBreaking(MigrationOperation operation) => operation switch
+    {
+        DropTableOperation or DropColumnOperation or DropSequenceOperation or DropSchemaOperation => true,
+        RenameTableOperation or RenameColumnOperation or RenameSequenceOperation => true,
+        AddCheckConstraintOperation or AddUniqueConstraintOperation or AddForeignKeyOperation => true,
+        CreateIndexOperation index => index is { IsUnique: true, Filter: null },
+        AddColumnOperation column => column is { IsNullable: false, DefaultValue: null, DefaultValueSql: null, ComputedColumnSql: null },
+        AlterColumnOperation { OldColumn: var old } column => column.ClrType != old.ClrType || (old.IsNullable && !column.IsNullable)
+            || (column.MaxLength ?? int.MaxValue) < (old.MaxLength ?? int.MaxValue),
+        SqlOperation { Sql: var sql } => BreakingSql().IsMatch(sql)
+            || DroppedColumn().Matches(sql).Any(m => !sql.Contains($"ADD COLUMN {m.Groups["name"].Value} ", StringComparison.OrdinalIgnoreCase)),
+        _ => false,
+    };
 
     private static Verdict OnModels(IEnumerable<Binary> modules, Func<string, IModel, IEnumerable<string>> inspect) =>
         OnContexts(modules, (schema, context) => inspect(schema, context.GetService<IDesignTimeModel>().Model));
@@ -138,6 +174,12 @@ internal static partial class PersistenceRules
 
     [GeneratedRegex("""\bcreate\s+(?:unique\s+)?index\s+(?<concurrently>concurrently\s+)?(?:if\s+not\s+exists\s+)?\S+\s+on\s+(?:only\s+)?(?<table>[\w."]+)""", RegexOptions.IgnoreCase)]
     private static partial Regex CreateIndex();
+
+    [GeneratedRegex(@"\b(?:drop\s+(?:table|view|schema|sequence|function|type)|rename|set\s+not\s+null)\b", RegexOptions.IgnoreCase)]
+    private static partial Regex BreakingSql();
+
+    [GeneratedRegex(@"\bdrop\s+column\s+(?:if\s+exists\s+)?(?<name>\w+)", RegexOptions.IgnoreCase)]
+    private static partial Regex DroppedColumn();
 }
 
 public sealed class PersistenceTests
@@ -216,6 +258,36 @@ public sealed class PersistenceTests
         PersistenceRules.IndexesKeepNobodyWaiting([Context("", migration: migration)]).Holds();
 
     [Fact]
+    public void A_migration_that_the_release_before_can_not_live_with_is_called_breaking() =>
+        PersistenceRules.WhatOldReleasesCanNotLiveWithIsCalledBreaking(Product.Modules).Holds(atLeast: 4);
+
+    [Theory]
+    [InlineData("""builder.DropTable("things", "planted");""")]
+    [InlineData("""builder.DropColumn("x", "things", "planted");""")]
+    [InlineData("""builder.RenameColumn("x", "things", "y", "planted");""")]
+    [InlineData("""builder.AddColumn<int>("x", "things", schema: "planted");""")]
+    [InlineData("""builder.AlterColumn<int>("x", "things", schema: "planted", nullable: false, oldClrType: typeof(int), oldNullable: true);""")]
+    [InlineData("""builder.AlterColumn<string>("x", "things", schema: "planted", maxLength: 10, oldClrType: typeof(string));""")]
+    [InlineData("""builder.CreateIndex("ix", "things", "x", "planted", unique: true);""")]
+    [InlineData("""builder.Sql("ALTER TABLE planted.things DROP COLUMN x");""")]
+    [InlineData("""builder.Sql("ALTER TABLE planted.things ALTER COLUMN x SET NOT NULL");""")]
+    public void A_migration_that_breaks_the_release_before_is_caught_unless_it_says_so(string migration)
+    {
+        PersistenceRules.WhatOldReleasesCanNotLiveWithIsCalledBreaking([Context("", migration: migration)]).Catches("PlantedDbContext");
+        PersistenceRules.WhatOldReleasesCanNotLiveWithIsCalledBreaking([Context("", migration: migration, name: "30000101000000_BreakingThings")]).Holds();
+    }
+
+    [Theory]
+    [InlineData("""builder.AddColumn<int>("x", "things", schema: "planted", nullable: true);""")]
+    [InlineData("""builder.AddColumn<int>("x", "things", schema: "planted", defaultValue: 0);""")]
+    [InlineData("""builder.AlterColumn<string>("x", "things", schema: "planted", maxLength: 20, oldClrType: typeof(string), oldMaxLength: 10);""")]
+    [InlineData("""builder.CreateIndex("ix", "things", "x", "planted"); builder.DropIndex("iy", "things", "planted");""")]
+    [InlineData("""builder.CreateTable("news", t => new { Id = t.Column<int>() }, "planted"); builder.CreateIndex("ix", "news", "Id", "planted", unique: true);""")]
+    [InlineData("""builder.Sql("ALTER TABLE planted.things DROP COLUMN x; ALTER TABLE planted.things ADD COLUMN x tsvector GENERATED ALWAYS AS ('') STORED");""")]
+    public void A_migration_that_adds_is_spared(string migration) =>
+        PersistenceRules.WhatOldReleasesCanNotLiveWithIsCalledBreaking([Context("", migration: migration)]).Holds();
+
+    [Fact]
     public void Raw_sql_stays_in_the_modules_schema() => PersistenceRules.SqlStaysInTheModulesSchema(Product.Modules, Schemas).Holds(atLeast: 40);
 
     [Fact]
@@ -231,10 +303,11 @@ public sealed class PersistenceTests
         ],
         Schemas).Catches("Reads", "Writes", "Joins");
 
-    private static Binary Context(string model, string npgsql = ", n => n.MigrationsHistoryTable(\"__migrations\", \"planted\")", string? migration = null) =>
-        Offender.Module(Code(model, npgsql, migration));
+    private static Binary Context(
+        string model, string npgsql = ", n => n.MigrationsHistoryTable(\"__migrations\", \"planted\")", string? migration = null, string name = "30000101000000_Initial") =>
+        Offender.Module(Code(model, npgsql, migration, name));
 
-    private static string Code(string model, string npgsql = "", string? migration = null) => $$"""
+    private static string Code(string model, string npgsql = "", string? migration = null, string name = "30000101000000_Initial") => $$"""
         using Microsoft.EntityFrameworkCore;
         using Microsoft.EntityFrameworkCore.Design;
         using Microsoft.EntityFrameworkCore.Infrastructure;
@@ -255,7 +328,7 @@ public sealed class PersistenceTests
         }
 
         """ + (migration is null ? "" : $$"""
-        [DbContext(typeof(PlantedDbContext)), Migration("30000101000000_Initial")]
+        [DbContext(typeof(PlantedDbContext)), Migration("{{name}}")]
         class Initial : Migration
         {
             protected override void Up(MigrationBuilder builder) { {{migration}} }

@@ -23,6 +23,14 @@ internal static partial class ApplicationFacts
     /// <summary>The image's instructions.</summary>
     public static string Dockerfile { get; } = File.ReadAllText(Path.Combine(Repository.Root, "docker", "Dockerfile"));
 
+    /// <summary>The port of an address that the image's environment says is listened on.</summary>
+    public static int ImagePort(string variable)
+    {
+        var variables = Dockerfile.Split('\n').Single(l => l.StartsWith("ENV ", StringComparison.Ordinal))[4..].Split(' ').Select(v => v.Split('=')).ToList();
+        Assert.All(variables, v => Assert.True(Reads(v[0]), $"Nobody reads {v[0]}."));
+        return int.Parse(variables.Single(v => v[0] == variable)[1].Split(':')[^1], System.Globalization.CultureInfo.InvariantCulture);
+    }
+
     /// <summary>Whether the application reads an environment variable of this name.</summary>
     public static bool Reads(string variable) =>
         OfTheFramework.Contains(variable) || ConfigurationKeys.Contains(Number().Replace(variable.Replace("__", ":", StringComparison.Ordinal), ":N"));

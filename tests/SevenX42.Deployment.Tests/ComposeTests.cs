@@ -41,6 +41,42 @@ public sealed partial class ComposeTests
         });
     }
 
+    [Theory, MemberData(nameof(Files))]
+    public void Files_that_are_mounted_are_there(string file)
+    {
+        var mounted = Services(file).Where(s => s.Service.Children.ContainsKey("volumes"))
+            .SelectMany(s => (YamlSequenceNode)s.Service["volumes"]).Select(v => v.ToString().Split(':')[0]).Where(v => v.StartsWith('.')).ToList();
+        Assert.NotEmpty(mounted);
+        Assert.All(mounted, path => Assert.True(Path.Exists(Path.Combine(Repository.Root, "docker", path)), $"{path} is not there."));
+    }
+
+    [Fact]
+    public void Profiles_are_those_that_the_readme_names()
+    {
+        var profiles = Services("compose.yaml").Where(s => s.Service.Children.ContainsKey("profiles"))
+            .SelectMany(s => (YamlSequenceNode)s.Service["profiles"]).Select(p => p.ToString()).Distinct().Order().ToList();
+        Assert.Equal(["monitoring", "ollama", "storage"], profiles);
+        var readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+        var chapter = readme[readme.IndexOf("### Compose", StringComparison.Ordinal)..readme.IndexOf("### Kubernetes", StringComparison.Ordinal)];
+        Assert.All(profiles, profile => Assert.Contains($"`{profile}`", chapter, StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void Ports_are_those_that_the_image_listens_on()
+    {
+        var (app, management) = (ApplicationFacts.ImagePort("Urls"), ApplicationFacts.ImagePort("Management__Url"));
+        Assert.Equal($"EXPOSE {app} {management}", ApplicationFacts.Dockerfile.Split('\n').Single(l => l.StartsWith("EXPOSE ", StringComparison.Ordinal)));
+        Assert.EndsWith($":{app}", ((YamlSequenceNode)Services("compose.yaml").Single(s => s.Name == "app").Service["ports"]).Single().ToString(), StringComparison.Ordinal);
+
+        var proxy = File.ReadAllText(Path.Combine(Repository.Root, "docker", "nginx.conf"));
+        Assert.Contains($"server web:{app} ", proxy, StringComparison.Ordinal);
+        var published = ((YamlSequenceNode)Services("compose.replicas.yaml").Single(s => s.Name == "proxy").Service["ports"]).Single().ToString();
+        Assert.Contains($"listen {published.Split(':')[^1]};", proxy, StringComparison.Ordinal);
+
+        var scraped = Yaml("monitoring", "prometheus.yaml")["scrape_configs"][0]["dns_sd_configs"][0];
+        Assert.Equal(("app", management.ToString(System.Globalization.CultureInfo.InvariantCulture)), (scraped["names"][0].ToString(), scraped["port"].ToString()));
+    }
+
     [Fact]
     public void Three_serve_and_two_generate()
     {
@@ -67,17 +103,36 @@ public sealed partial class ComposeTests
     public void The_dashboard_shows_metrics_that_the_application_has()
     {
         using var dashboard = JsonDocument.Parse(File.ReadAllText(Path.Combine(Repository.Root, "docker", "monitoring", "dashboards", "sevenx42.json")));
-        var names = dashboard.RootElement.GetProperty("panels").EnumerateArray().SelectMany(p => p.GetProperty("targets").EnumerateArray())
-            .SelectMany(t => Metric().Matches(t.GetProperty("expr").GetString()!).Select(m => m.Value)).Distinct().ToList();
-        Assert.True(names.Count >= 10, string.Join(", ", names));
+        var panels = dashboard.RootElement.GetProperty("panels").EnumerateArray().ToList();
+        var names = panels.SelectMany(p => p.GetProperty("targets").EnumerateArray())
+            .SelectMany(t => Metric().Matches(t.GetProperty("expr").GetString()!).Select(m => m.Value)).ToHashSet();
         Assert.All(names, name => Assert.Contains(name, ApplicationFacts.Metrics));
+        Assert.Superset(
+            (HashSet<string>)
+            [
+                "sevenx42_realtime_connections", "sevenx42_generation_first_token_seconds_bucket", "sevenx42_generation_tokens_total",
+                "sevenx42_generation_queue_depth", "sevenx42_generation_finished_total", "sevenx42_generation_dead_letters_total",
+                "sevenx42_channel_log_missed_hints_total", "sevenx42_channel_log_failures_total", "sevenx42_limits_alone_total",
+            ],
+            names);
+
+        // From where they are, on what there is.
+        var source = Yaml("monitoring", "datasource.yaml")["datasources"][0];
+        Assert.All(panels, p => Assert.Equal(source["uid"].ToString(), p.GetProperty("datasource").GetProperty("uid").GetString()));
+        Assert.Equal("http://prometheus:9090", source["url"].ToString());
+        var folder = Yaml("monitoring", "dashboards.yaml")["providers"][0]["options"]["path"].ToString();
+        var mounts = ((YamlSequenceNode)Services("compose.yaml").Single(s => s.Name == "grafana").Service["volumes"]).Select(v => v.ToString());
+        Assert.Contains($"./monitoring/dashboards:{folder}:ro", mounts);
     }
 
-    private static IEnumerable<(string Name, YamlMappingNode Service)> Services(string file)
+    private static IEnumerable<(string Name, YamlMappingNode Service)> Services(string file) =>
+        ((YamlMappingNode)Yaml(file)["services"]).Children.Select(s => (s.Key.ToString(), (YamlMappingNode)s.Value));
+
+    private static YamlNode Yaml(params string[] path)
     {
         var stream = new YamlStream();
-        stream.Load(new StringReader(File.ReadAllText(Path.Combine(Repository.Root, "docker", file))));
-        return ((YamlMappingNode)stream.Documents[0].RootNode["services"]).Children.Select(s => (s.Key.ToString(), (YamlMappingNode)s.Value));
+        stream.Load(new StringReader(File.ReadAllText(Path.Combine([Repository.Root, "docker", .. path]))));
+        return stream.Documents[0].RootNode;
     }
 
     private static string Image(YamlMappingNode service) => Value(service, "image");

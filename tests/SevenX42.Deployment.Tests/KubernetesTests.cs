@@ -198,6 +198,20 @@ public sealed class KubernetesTests
     public void A_budget_that_allows_more_is_caught() => Caught(Rules.DisruptionsAreBounded, "maxUnavailable: 1", "maxUnavailable: 100%");
 
     [Theory, MemberData(nameof(Overlays))]
+    public void A_deployment_selects_its_own_pods_and_no_others(string overlay) => Hold(Rules.DeploymentsSelectTheirOwnPods(Manifests.Of(overlay)));
+
+    [Theory]
+    [InlineData("  selector:\n    matchLabels:\n      app.kubernetes.io/component: worker\n  strategy:", "  selector:\n    matchLabels:\n      app.kubernetes.io/component: workers\n  strategy:")]
+    [InlineData("  selector:\n    matchLabels:\n      app.kubernetes.io/component: worker\n  strategy:", "  selector:\n    matchLabels:\n      app.kubernetes.io/name: sevenx42\n  strategy:")]
+    public void A_deployment_that_selects_other_pods_is_caught(string text, string with) => Caught(Rules.DeploymentsSelectTheirOwnPods, text, with);
+
+    [Theory, MemberData(nameof(Scaled))]
+    public void In_production_stores_are_managed_and_named_by_the_secret(string overlay) => Hold(Rules.StoresAreManaged(Manifests.Of(overlay)));
+
+    [Fact]
+    public void A_store_of_its_own_in_production_is_caught() => Assert.NotEmpty(Rules.StoresAreManaged(Manifests.Of("development")));
+
+    [Theory, MemberData(nameof(Overlays))]
     public void A_rollout_takes_no_pod_away_first(string overlay) => Hold(Rules.RolloutsKeepCapacity(Manifests.Of(overlay)));
 
     [Fact]
@@ -326,6 +340,40 @@ public sealed class KubernetesTests
 
     [Fact]
     public void Metrics_that_nobody_collects_are_caught() => Caught(Rules.MetricsAreCollected, "path: /metrics", "path: /prometheus");
+
+    [Fact]
+    public void The_readme_s_overlay_is_production_with_what_it_changes()
+    {
+        var readme = File.ReadAllText(Path.Combine(Repository.Root, "README.md"));
+        var text = readme[readme.IndexOf("# my-overlay/kustomization.yaml", StringComparison.Ordinal)..];
+        text = string.Join('\n', text[..text.IndexOf("```", StringComparison.Ordinal)].Split('\n').Select(l => l.StartsWith("   ", StringComparison.Ordinal) ? l[3..] : l));
+        var folder = Directory.CreateTempSubdirectory("7x42-overlay-");
+        try
+        {
+            const string here = "../7x42/";
+            Assert.Contains(here, text, StringComparison.Ordinal);
+            File.WriteAllText(
+                Path.Combine(folder.FullName, "kustomization.yaml"),
+                text.Replace(here, Path.GetRelativePath(folder.FullName, Repository.Root) + "/", StringComparison.Ordinal));
+            var rendered = Manifests.OfFolder(folder.FullName);
+
+            Hold(Schema.UnknownWords(rendered.Text));
+            Hold(Schema.MissingFields(rendered.Text));
+            Hold(Rules.TheApplicationReadsItsEnvironment(rendered));
+            Hold(Rules.ExactlyTheListedTrafficIsAllowed(rendered, []));
+            Assert.All(rendered.Ours, w => Assert.Equal("registry.example.com/7x42:0.1.0", w.Container.Image));
+            Assert.Equal("chat.example.org", Assert.Single(Assert.Single(rendered.Of<HttpRoute>()).Spec.Hostnames));
+            Assert.Equal("10.1.0.0/16", Assert.Single(rendered.Of<V1ConfigMap>()).Data["ForwardedHeaders__KnownNetworks__0"]);
+            Assert.All((string[])["postgres", "redis"], name => Assert.Equal(
+                "10.2.3.0/24", Assert.Single(rendered.Of<V1NetworkPolicy>().Single(p => p.Metadata.Name == name).Spec.Egress.Single().To).IpBlock.Cidr));
+            // Nothing else was lost on the way.
+            Assert.Equal(Manifests.Of(Production).Objects.Count, rendered.Objects.Count);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
+    }
 
     private static void Hold(IEnumerable<string> broken) => Assert.Empty(broken);
 

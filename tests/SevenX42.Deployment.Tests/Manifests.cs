@@ -45,6 +45,9 @@ public sealed class Manifests
     /// <summary>Renders an overlay, as `kubectl apply -k` does.</summary>
     public static Manifests Of(string overlay) => Parse(Render(overlay));
 
+    /// <summary>Renders an overlay that stands anywhere.</summary>
+    public static Manifests OfFolder(string folder) => Parse(Kustomize(folder));
+
     /// <summary>The overlay with one change planted in what it renders to.</summary>
     public static Manifests Planted(string overlay, string text, string with)
     {

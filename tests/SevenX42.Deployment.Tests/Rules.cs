@@ -184,6 +184,15 @@ internal static partial class Rules
         .Where(w => m.Of<V1PodDisruptionBudget>().Count(b => b.Spec.MaxUnavailable?.Value == "1" && Selects(b.Spec.Selector.MatchLabels, w.Template.Metadata.Labels)) != 1)
         .Select(w => w.Name);
 
+    /// <summary>A cluster refuses a Deployment that does not select its own pods, and two of the same pods take each other's away.</summary>
+    public static IEnumerable<string> DeploymentsSelectTheirOwnPods(Manifests m) => m.Of<V1Deployment>()
+        .Where(d => m.Workloads.Where(w => Selects(d.Spec.Selector.MatchLabels, w.Template.Metadata.Labels)).Select(w => w.Name).ToList() is not [var only] || only != d.Metadata.Name)
+        .Select(d => d.Metadata.Name);
+
+    /// <summary>In production, PostgreSQL and Redis are somebody else's, and the secret says where.</summary>
+    public static IEnumerable<string> StoresAreManaged(Manifests m) => m.Workloads.Except(m.Ours).Select(w => w.Name)
+        .Concat(m.Ours.SelectMany(w => w.Container.Env.Where(e => e.Name.StartsWith("ConnectionStrings__", StringComparison.Ordinal) && e.ValueFrom?.SecretKeyRef is null).Select(e => $"{w.Name}/{e.Name}")));
+
     public static IEnumerable<string> RolloutsKeepCapacity(Manifests m) => m.Of<V1Deployment>().Where(d => d.Metadata.Name.StartsWith("sevenx42-", StringComparison.Ordinal))
         .Where(d => d.Spec.Strategy is not { Type: "RollingUpdate", RollingUpdate.MaxUnavailable.Value: "0" }).Select(d => d.Metadata.Name);
 

@@ -1,3 +1,4 @@
+using System.Diagnostics.Metrics;
 using CsCheck;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
@@ -6,6 +7,7 @@ using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Domain;
 using SevenX42.Modules.Generation.Infrastructure;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
+using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Generation.Tests;
@@ -144,6 +146,46 @@ public sealed class QueueTests(PostgresServer postgres) : IAsyncLifetime
         Assert.Empty(web.Finished);
     }
 
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public async Task A_worker_is_woken_by_a_signal_from_its_process_or_another_and_need_not_look(bool elsewhere)
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        var settings = GenerationHost.Settings(_server, ("Generation:PollInterval", "01:00:00")).ToList();
+        _server.Script("m", Script.Answer("Here."));
+        await using var worker = await GenerationHost.StartAsync(database, settings);
+        await using var web = elsewhere
+            ? await GenerationHost.StartAsync(database, settings, services: services => services.AddSingleton(new AppRoleContext(AppRole.Web)))
+            : null;
+        await Eventually.TrueAsync(() => worker.Services.GetRequiredService<JobNotifications>().IsListening);
+
+        // More than one: after its start, and after an answer, it looks by itself.
+        for (var i = 0; i < 5; i++)
+        {
+            var request = await AskAsync(web ?? worker, "go");
+            Assert.Equal(GenerationStatus.Completed, (await worker.FinishAsync(request)).Status);
+        }
+    }
+
+    [Fact]
+    public async Task The_gauges_that_workers_are_scaled_on_say_how_many_wait_in_all_and_how_many_run_here()
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        var settings = GenerationHost.Settings(_server, ("Generation:MaxConcurrent", "1")).ToList();
+        var gate = new TaskCompletionSource();
+        _server.Script("m", Script.Stream.Say("x").Until(gate.Task).Finish().Done());
+        await using var one = await GenerationHost.StartAsync(database, settings);
+        await using var two = await GenerationHost.StartAsync(database, settings);
+
+        for (var i = 0; i < 5; i++)
+            await AskAsync(one, "go");
+
+        await Eventually.TrueAsync(() => Gauges(one) == (3, 1) && Gauges(two) == (3, 1));
+        gate.SetResult();
+        await Eventually.TrueAsync(() => Gauges(one) == (0, 0) && Gauges(two) == (0, 0));
+    }
+
     /// <summary>The claim itself, against any state of the queue.</summary>
     [Fact]
     public async Task Claims_keep_limits_and_never_favour_who_has_more_running()
@@ -208,6 +250,23 @@ public sealed class QueueTests(PostgresServer postgres) : IAsyncLifetime
                 }
             },
             iter: 60, threads: 1);
+    }
+
+    private static (long Queued, long Running) Gauges(GenerationHost host)
+    {
+        var meters = host.Services.GetRequiredService<IMeterFactory>();
+        var seen = new Dictionary<string, long>();
+        using var listener = new MeterListener();
+        listener.InstrumentPublished = (instrument, self) =>
+        {
+            if (instrument.Meter.Scope == meters)
+                self.EnableMeasurementEvents(instrument);
+        };
+        listener.SetMeasurementEventCallback<long>((instrument, value, _, _) => seen[instrument.Name] = value);
+        listener.SetMeasurementEventCallback<int>((instrument, value, _, _) => seen[instrument.Name] = value);
+        listener.Start();
+        listener.RecordObservableInstruments();
+        return (seen["sevenx42.generation.queue_depth"], seen["sevenx42.generation.running"]);
     }
 
     private static Task<AnswerRequested> AskAsync(GenerationHost host, string prompt, Guid? user = null, string purpose = "answer") =>

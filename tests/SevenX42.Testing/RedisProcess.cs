@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Net;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 
@@ -35,10 +36,13 @@ public sealed class RedisProcess : IAsyncDisposable
         return redis;
     }
 
-    /// <summary>Starts one that speaks TLS, with a certificate that nobody trusts.</summary>
-    public static async Task<RedisProcess> StartWithTlsAsync()
+    /// <summary>The certificate of one that speaks TLS, which nobody trusts who is not told to.</summary>
+    public string CertificateFile => Path.Combine(_directory.FullName, "redis.crt");
+
+    /// <summary>Starts one that speaks TLS.</summary>
+    public static async Task<RedisProcess> StartWithTlsAsync(params string[] arguments)
     {
-        var redis = new RedisProcess(tls: true, []);
+        var redis = new RedisProcess(tls: true, arguments);
         await redis.StartAgainAsync();
         return redis;
     }
@@ -105,11 +109,15 @@ public sealed class RedisProcess : IAsyncDisposable
     {
         using var key = ECDsa.Create(ECCurve.NamedCurves.nistP256);
         var now = TimeProvider.System.GetUtcNow();
-        using var certificate = new CertificateRequest("CN=redis.test", key, HashAlgorithmName.SHA256).CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
-        var (certificateFile, keyFile) = (Path.Combine(_directory.FullName, "redis.crt"), Path.Combine(_directory.FullName, "redis.key"));
-        File.WriteAllText(certificateFile, certificate.ExportCertificatePem());
+        var request = new CertificateRequest("CN=redis.test", key, HashAlgorithmName.SHA256);
+        var names = new SubjectAlternativeNameBuilder();
+        names.AddIpAddress(IPAddress.Loopback);
+        request.CertificateExtensions.Add(names.Build());
+        using var certificate = request.CreateSelfSigned(now.AddDays(-1), now.AddDays(1));
+        var keyFile = Path.Combine(_directory.FullName, "redis.key");
+        File.WriteAllText(CertificateFile, certificate.ExportCertificatePem());
         File.WriteAllText(keyFile, key.ExportPkcs8PrivateKeyPem());
-        return ["--tls-cert-file", certificateFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", certificateFile];
+        return ["--tls-cert-file", CertificateFile, "--tls-key-file", keyFile, "--tls-ca-cert-file", CertificateFile];
     }
 
     private static async Task<string> RunAsync(string program, string[] arguments)

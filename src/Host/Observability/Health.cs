@@ -17,6 +17,8 @@ internal static class Health
 
     public static IServiceCollection AddHealth(this IServiceCollection services)
     {
+        // One, which remembers: checks are made anew for each question otherwise.
+        services.AddSingleton<DatabaseHealth>();
         services.AddHealthChecks()
             .AddCheck<DatabaseHealth>("database", tags: [Ready], timeout: TimeSpan.FromSeconds(3))
             .AddCheck<ChannelLogHealth>("channel log", HealthStatus.Degraded, [Ready], TimeSpan.FromSeconds(3))

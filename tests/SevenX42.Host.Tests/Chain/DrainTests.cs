@@ -81,6 +81,8 @@ public sealed class DrainTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_worker_whose_database_and_redis_hang_ends_within_25_seconds_all_the_same()
     {
+        // As k8s/base has it.
+        (_settings["Generation:DrainTime"], _settings["shutdownTimeoutSeconds"]) = ("00:00:12", "20");
         await using var web = await StartWebAsync();
         await using var worker = await StartAsync("Worker");
         using var browser = new ChatBrowser(web);

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Net;
+using SevenX42.Host.Realtime;
 using SevenX42.Testing;
 
 namespace SevenX42.Host.Tests.Chain;
@@ -208,6 +209,41 @@ public sealed class ReplicaTests(PostgresServer postgres) : IAsyncLifetime
         RealtimeClient? again = null;
         await Eventually.TrueAsync(async () => ((again, _) = await RealtimeClient.TryConnectAsync(there.Address, token)).again is not null);
         await again!.DisposeAsync();
+    }
+
+    [Fact]
+    public async Task Who_signs_out_at_one_replica_is_signed_out_at_all_of_them_and_loses_sockets_within_five_seconds()
+    {
+        await using var here = await StartAsync("Web");
+        await using var there = await StartAsync("Web");
+        using var browser = new ChatBrowser(here);
+        await browser.SignUpAsync("ada@example.org");
+        using var elsewhere = new ChatBrowser(there);
+        await elsewhere.SignInAsync("ada@example.org");
+        var token = await browser.RealtimeTokenAsync();
+        await using var socket = await RealtimeClient.ConnectAsync(there.Address, token);
+        await using var other = await RealtimeClient.ConnectAsync(here.Address, await elsewhere.RealtimeTokenAsync());
+        Assert.Equal(HttpStatusCode.OK, await AccountAsync());
+
+        var began = Stopwatch.GetTimestamp();
+        using (var response = await browser.PostAsync("/signout"))
+            Assert.True(response.IsSuccessStatusCode, $"{response.StatusCode}");
+
+        Assert.Equal(RealtimeCloseCodes.SignedOut, await socket.ClosedAsync());
+        Assert.InRange(Stopwatch.GetElapsedTime(began), TimeSpan.Zero, TimeSpan.FromSeconds(5));
+        Assert.Equal(HttpStatusCode.Unauthorized, (await RealtimeClient.TryConnectAsync(there.Address, token)).Status);
+        Assert.NotEqual(HttpStatusCode.OK, await AccountAsync());
+        // The person's other session goes on.
+        await other.SubscribeAsync("conversation/00000000-0000-7000-8000-000000000000");
+        await other.NextAsync("denied");
+
+        // With the cookies that the first replica gave.
+        async Task<HttpStatusCode> AccountAsync()
+        {
+            using var request = new HttpRequestMessage(HttpMethod.Get, new Uri(there.Address, "/account"));
+            using var response = await browser.SendAsync(request);
+            return response.StatusCode;
+        }
     }
 
     private Task<AppHost> StartAsync(string role, params (string Key, string Value)[] settings) => AppHost.StartAsync(_database, new Dictionary<string, string?>(

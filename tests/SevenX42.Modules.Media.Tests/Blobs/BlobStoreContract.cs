@@ -1,34 +1,16 @@
-using System.Security.Cryptography;
-using Microsoft.Extensions.Options;
-using Microsoft.Extensions.Time.Testing;
 using SevenX42.Modules.Media.Domain;
-using SevenX42.Modules.Media.Infrastructure;
-using SevenX42.Modules.Media.Infrastructure.Blobs;
 
 namespace SevenX42.Modules.Media.Tests.Blobs;
 
 /// <summary>What every store of blobs has to do.</summary>
-public abstract class BlobStoreContract : IAsyncLifetime
+public abstract class BlobStoreContract : BlobStoreTests
 {
-    private protected static readonly byte[] Content = [.. "content"u8];
-    private protected static readonly string Hash = HashOf(Content);
-
-    private readonly string _directory = Directory.CreateTempSubdirectory("7x42-blobs-").FullName;
-
-    private protected static CancellationToken Cancellation => TestContext.Current.CancellationToken;
-
-    private protected FakeTimeProvider Time { get; } = new(TimeProvider.System.GetUtcNow());
-
-    private protected string MediaDirectory => Path.Combine(_directory, "media");
-
-    private protected IBlobStore Store { get; private set; } = null!;
-
     [Fact]
     public async Task A_published_content_is_read_under_its_hash()
     {
         Assert.Equal(Hash, await PublishAsync(Content));
         Assert.Equal(Content, await ReadAsync(Hash));
-        Assert.Equal([Hash], Stored());
+        Assert.Equal([Hash], await StoredAsync());
         Assert.Empty(Parts());
     }
 
@@ -39,7 +21,7 @@ public abstract class BlobStoreContract : IAsyncLifetime
         await upload.WriteAsync(Content, Cancellation);
         await upload.CompleteAsync(Cancellation);
         Assert.Null(await Store.OpenAsync(Hash, Cancellation));
-        Assert.Empty(Stored());
+        Assert.Empty(await StoredAsync());
         await upload.PublishAsync(Cancellation);
         Assert.Equal(Content, await ReadAsync(Hash));
     }
@@ -72,7 +54,7 @@ public abstract class BlobStoreContract : IAsyncLifetime
         }
 
         Assert.Empty(Parts());
-        Assert.Empty(Stored());
+        Assert.Empty(await StoredAsync());
     }
 
     [Fact]
@@ -80,7 +62,7 @@ public abstract class BlobStoreContract : IAsyncLifetime
     {
         await PublishAsync(Content);
         await PublishAsync(Content);
-        Assert.Single(Stored());
+        Assert.Single(await StoredAsync());
     }
 
     [Fact]
@@ -118,7 +100,7 @@ public abstract class BlobStoreContract : IAsyncLifetime
         await Store.DeleteAsync(Hash, Cancellation);
         await Store.DeleteAsync(Hash, Cancellation);
         Assert.Null(await Store.OpenAsync(Hash, Cancellation));
-        Assert.Empty(Stored());
+        Assert.Empty(await StoredAsync());
     }
 
     [Theory]
@@ -138,12 +120,11 @@ public abstract class BlobStoreContract : IAsyncLifetime
         List<string> old = [];
         for (var i = 0; i < 7; i++)
             old.Add(await PublishAsync([(byte)i]));
-        var fresh = await PublishAsync([.. "fresh"u8]);
-        old.ForEach(hash => Date(hash, Time.GetUtcNow().AddHours(-2)));
-        Date(fresh, Time.GetUtcNow());
-        AddStrangers(old[0]);
+        await AddStrangersAsync(old[0]);
+        var moment = await AgeAsync();
+        await PublishAsync([.. "fresh"u8]);
         await using var running = await Store.BeginAsync(Cancellation);
-        var listed = await Store.ListAsync(Time.GetUtcNow().AddHours(-1), Cancellation).ToListAsync(Cancellation);
+        var listed = await Store.ListAsync(moment, Cancellation).ToListAsync(Cancellation);
         Assert.Equal(old.Order(), listed.Order());
     }
 
@@ -182,57 +163,12 @@ public abstract class BlobStoreContract : IAsyncLifetime
         Assert.Equal(UnixFileMode.UserRead | UnixFileMode.UserWrite | UnixFileMode.UserExecute, File.GetUnixFileMode(MediaDirectory));
     }
 
-    public async ValueTask InitializeAsync() => Store = await CreateStoreAsync(new MediaOptions { Directory = MediaDirectory });
-
-    public async ValueTask DisposeAsync()
-    {
-        await DisposeStoreAsync();
-        Directory.Delete(_directory, recursive: true);
-        GC.SuppressFinalize(this);
-    }
-
-    private protected abstract Task<IBlobStore> CreateStoreAsync(MediaOptions options);
-
-    private protected virtual ValueTask DisposeStoreAsync() => default;
-
     /// <summary>Hashes of everything that is published, as the medium itself shows it.</summary>
-    private protected abstract IReadOnlyList<string> Stored();
+    private protected abstract Task<IReadOnlyList<string>> StoredAsync();
 
-    /// <summary>Makes a blob look as if it had been published at a moment.</summary>
-    private protected abstract void Date(string hash, DateTimeOffset at);
+    /// <summary>Returns a moment before which everything that is there was published, and nothing that is published from now on.</summary>
+    private protected abstract Task<DateTimeOffset> AgeAsync();
 
-    /// <summary>Puts things beside the blobs that are none, old enough to be listed.</summary>
-    private protected abstract void AddStrangers(string hash);
-
-    private protected IReadOnlyList<string> Parts() => Directory.Exists(Path.Combine(MediaDirectory, "incoming"))
-        ? [.. Directory.EnumerateFiles(Path.Combine(MediaDirectory, "incoming")).Select(f => Path.GetFileName(f))]
-        : [];
-
-    private protected async Task<string> PublishAsync(byte[] content, int pieces = 3)
-    {
-        await using var upload = await Store.BeginAsync(Cancellation);
-        foreach (var part in content.Chunk(pieces))
-            await upload.WriteAsync(part, Cancellation);
-        var hash = await upload.CompleteAsync(Cancellation);
-        await upload.PublishAsync(Cancellation);
-        return hash;
-    }
-
-    private protected async Task<byte[]> ReadAsync(string hash)
-    {
-        await using var read = await Store.OpenAsync(hash, Cancellation);
-        Assert.NotNull(read);
-        return await BytesAsync(read);
-    }
-
-    private protected static string HashOf(byte[] content) => Convert.ToHexStringLower(SHA256.HashData(content));
-
-    private protected IncomingFiles Incoming(MediaOptions options) => new(Options.Create(options), Time);
-
-    private static async Task<byte[]> BytesAsync(Stream stream)
-    {
-        using var copy = new MemoryStream();
-        await stream.CopyToAsync(copy, Cancellation);
-        return copy.ToArray();
-    }
+    /// <summary>Puts things beside the blobs that are none.</summary>
+    private protected abstract Task AddStrangersAsync(string hash);
 }

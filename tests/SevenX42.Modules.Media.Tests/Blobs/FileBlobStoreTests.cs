@@ -19,25 +19,30 @@ public sealed class FileBlobStoreTests : BlobStoreContract
     private protected override Task<IBlobStore> CreateStoreAsync(MediaOptions options) =>
         Task.FromResult<IBlobStore>(new FileBlobStore(Incoming(options)));
 
-    private protected override IReadOnlyList<string> Stored() => Directory.Exists(MediaDirectory)
-        ?
-        [
-            .. Directory.EnumerateFiles(MediaDirectory, "*", SearchOption.AllDirectories)
-                .Where(f => Path.GetFileName(Path.GetDirectoryName(f)) != "incoming").Select(f => Path.GetFileName(f)),
-        ]
-        : [];
+    private protected override Task<IReadOnlyList<string>> StoredAsync() => Task.FromResult<IReadOnlyList<string>>([.. Blobs().Select(f => Path.GetFileName(f))]);
 
-    private protected override void Date(string hash, DateTimeOffset at) => File.SetLastWriteTimeUtc(PathOf(hash), at.UtcDateTime);
+    private protected override Task<DateTimeOffset> AgeAsync()
+    {
+        foreach (var blob in Blobs())
+            Date(blob);
+        return Task.FromResult(Time.GetUtcNow().AddHours(-1));
+    }
 
-    private protected override void AddStrangers(string hash)
+    private protected override async Task AddStrangersAsync(string hash)
     {
         string[] strangers = [Path.Combine(MediaDirectory, "incoming", HashOf([.. "elsewhere"u8])), Path.Combine(MediaDirectory, "README")];
         foreach (var stranger in strangers)
         {
-            File.WriteAllText(stranger, "not ours");
-            File.SetLastWriteTimeUtc(stranger, Time.GetUtcNow().AddHours(-2).UtcDateTime);
+            await File.WriteAllTextAsync(stranger, "not ours", Cancellation);
+            Date(stranger);
         }
     }
+
+    private IEnumerable<string> Blobs() => Directory.Exists(MediaDirectory)
+        ? Directory.EnumerateFiles(MediaDirectory, "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(Path.GetDirectoryName(f)) != "incoming")
+        : [];
+
+    private void Date(string path) => File.SetLastWriteTimeUtc(path, Time.GetUtcNow().AddHours(-2).UtcDateTime);
 
     private string PathOf(string hash) => Path.Combine(MediaDirectory, hash[..2], hash[2..4], hash);
 }
