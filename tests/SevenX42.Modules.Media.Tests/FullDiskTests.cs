@@ -15,8 +15,7 @@ public sealed class FullDiskTests(PostgresServer postgres)
     [Fact]
     public async Task A_disk_that_is_full_in_the_middle_of_a_file_is_said_so_and_leaves_nothing()
     {
-        if (!OperatingSystem.IsLinux())
-            return;
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere no system call limits the files of one process.");
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
         var content = Uploads.NewText(400_000);
@@ -29,8 +28,7 @@ public sealed class FullDiskTests(PostgresServer postgres)
     [Fact]
     public async Task A_disk_that_is_full_when_a_picture_is_made_anew_is_said_so_and_leaves_nothing()
     {
-        if (!OperatingSystem.IsLinux())
-            return;
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere no system call limits the files of one process.");
         await using var host = await MediaHost.StartAsync(postgres);
         using var client = host.ClientOf(Ann);
         var content = Photo.Noise();

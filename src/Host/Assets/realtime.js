@@ -185,8 +185,10 @@ export function createRealtime({ onState, onSignedOut }) {
     try {
       const ours = await getToken();
       if (socket !== mine) return;
-      // Browsers that take no address without a host get on by polling.
-      socket = new WebSocket("/realtime", [protocol, `jwt.${ours}`]);
+      // In full: older browsers take neither a path alone nor http.
+      const address = new URL("/realtime", location.href);
+      address.protocol = address.protocol.replace("http", "ws");
+      socket = new WebSocket(address, [protocol, `jwt.${ours}`]);
     } catch {
       if (socket === mine) ended(0);
       return;

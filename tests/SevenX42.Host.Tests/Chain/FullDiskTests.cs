@@ -29,8 +29,7 @@ public sealed class FullDiskTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_picture_that_is_sent_is_refused_in_a_sentence_and_can_be_sent_again()
     {
-        if (!OperatingSystem.IsLinux())
-            return;
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere no system call limits the files of one process.");
         await using var provider = await ScriptedProvider.StartAsync();
         provider.Script("scripted", Script.Answer("I see."));
         await using var app = await AppHost.StartAsync(
@@ -77,8 +76,7 @@ public sealed class FullDiskTests(PostgresServer postgres) : IAsyncLifetime
     [Fact]
     public async Task A_picture_that_is_drawn_fails_with_a_sentence_in_its_place_and_retry_draws_it_there()
     {
-        if (!OperatingSystem.IsLinux())
-            return;
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere no system call limits the files of one process.");
         using var lines = new LogLines();
         var clock = new ForwardClock();
         await using var app = await AppHost.StartAsync(

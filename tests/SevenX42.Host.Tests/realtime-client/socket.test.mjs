@@ -32,7 +32,7 @@ test("it connects with protocol and token, and subscribes from the page's positi
   rt.watch("room/1", "e:5", seen.handlers);
   await settle();
   assert.deepEqual(world.socket.protocols, ["7x42.v1", "jwt.t1"]);
-  assert.equal(world.socket.url, "/realtime");
+  assert.equal(world.socket.url, "wss://chat.example/realtime");
   assert.deepEqual(world.states, ["connecting"]);
   world.socket.accept();
   assert.deepEqual(world.socket.sent, [{ op: "sub", id: 1, ch: "room/1", pos: "e:5" }]);

@@ -85,6 +85,7 @@ export function createWorld() {
     },
   };
   globalThis.WebSocket = Socket;
+  globalThis.location = { href: "https://chat.example/c/1" };
   globalThis.reportError = (error) => world.faults.push(error);
   globalThis.addEventListener = page.addEventListener.bind(page);
   // Node has one from version 21 on, and no setter for it.

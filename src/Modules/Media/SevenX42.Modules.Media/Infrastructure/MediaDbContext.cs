@@ -61,21 +61,13 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
     /// Until the transaction ends, nobody else publishes or deletes the blob of this hash. Every change of a blob happens
     /// under this lock, so a file is never deleted under an asset that is just being stored with the same content.
     /// </summary>
-    public Task LockBlobAsync(string hash, CancellationToken cancellationToken)
-    {
-        var key = "media.blob/" + hash;
-        return Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))", cancellationToken);
-    }
+    public Task LockBlobAsync(string hash, CancellationToken cancellationToken) => LockAsync($"media.blob/{hash}", cancellationToken);
 
     /// <summary>
     /// Until the transaction ends, nobody else stores a picture of this job or notes that it has ended. Taken after the blobs' locks and
     /// before the owner's row.
     /// </summary>
-    public Task LockJobAsync(Guid jobId, CancellationToken cancellationToken)
-    {
-        var key = $"media.job/{jobId:D}";
-        return Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))", cancellationToken);
-    }
+    public Task LockJobAsync(Guid jobId, CancellationToken cancellationToken) => LockAsync($"media.job/{jobId:D}", cancellationToken);
 
     /// <summary>Whether a command took longer than commands may: it waited for a lock that somebody else holds.</summary>
     public static bool IsTooLongAWait(Exception exception) =>
@@ -137,6 +129,9 @@ internal sealed class MediaDbContext(DbContextOptions<MediaDbContext> options) :
         });
         modelBuilder.AddMessaging();
     }
+
+    private Task<int> LockAsync(string key, CancellationToken cancellationToken) =>
+        Database.ExecuteSqlAsync($"SELECT pg_advisory_xact_lock(hashtextextended({key}, 0))", cancellationToken);
 }
 
 /// <summary>For <c>dotnet ef migrations add</c>, which needs a model but no database.</summary>

@@ -290,8 +290,9 @@ internal sealed partial class AssetIntake(
                 published.Add(part.Hash);
             }
 
-            if (asset is { JobId: { } drawing, DeletedAt: null })
-                await context.LockJobAsync(drawing, cancellationToken);
+            var drawnBy = asset.DeletedAt is null ? asset.JobId : null;
+            if (drawnBy is { } job)
+                await context.LockJobAsync(job, cancellationToken);
             // What is held back is charged when it is kept.
             var charged = await context.ChargeAsync(
                 asset.OwnerId, asset.DeletedAt is null ? asset.ChargedBytes : 0, options.Value.QuotaBytes, cancellationToken);
@@ -302,7 +303,7 @@ internal sealed partial class AssetIntake(
                 return (OverQuota(), false);
             if (asset.ConversationId is { } conversation && await context.DeletedConversations.AnyAsync(c => c.Id == conversation, cancellationToken))
                 return (Error.NotFound("The conversation of this picture is gone."), false);
-            if (asset is { JobId: { } job, DeletedAt: null } && await context.EndedJobs.AnyAsync(j => j.Id == job, cancellationToken))
+            if (drawnBy is not null && await context.EndedJobs.AnyAsync(j => j.Id == drawnBy, cancellationToken))
                 return (Error.NotFound("This picture comes after the end of its job."), false);
         }
         catch (Exception e) when (MediaDbContext.IsTooLongAWait(e))
