@@ -70,6 +70,14 @@ internal sealed class Database : IAsyncDisposable
         await transaction.RollbackAsync(cancellationToken);
     }
 
+    /// <summary>Takes no writes for a while, as managed databases do whose disk is full, and those that were primary until just now.</summary>
+    public async Task RefuseWritesAsync(TimeSpan duration, CancellationToken cancellationToken)
+    {
+        await ConfigureAsync("SET default_transaction_read_only = on");
+        await Task.Delay(duration, TimeProvider.System, cancellationToken).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
+        await ConfigureAsync("RESET default_transaction_read_only");
+    }
+
     /// <summary>A connection that no proxy can cut.</summary>
     public async Task<NpgsqlConnection> OpenAsync()
     {
@@ -83,6 +91,15 @@ internal sealed class Database : IAsyncDisposable
         await _proxy.DisposeAsync();
         await _server.DisposeAsync();
         _directory.Delete(recursive: true);
+    }
+
+    private async Task ConfigureAsync(string change)
+    {
+        await using var connection = await OpenAsync();
+        await using (var alter = new NpgsqlCommand($"ALTER SYSTEM {change}", connection))
+            await alter.ExecuteNonQueryAsync();
+        await using var reload = new NpgsqlCommand("SELECT pg_reload_conf()", connection);
+        await reload.ExecuteNonQueryAsync();
     }
 
     private async Task LaunchAsync() => _server = await EmbeddedPostgres.StartAsync(

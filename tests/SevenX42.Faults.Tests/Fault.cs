@@ -23,12 +23,7 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
             worker.Process.GoOn();
         }),
         new("Redis is emptied", async (world, _, _) => await world.Redis.CommandAsync("FLUSHALL")),
-        new("Redis is killed", async (world, random, cancel) =>
-        {
-            await world.Redis.KillAsync();
-            await WaitAsync(TimeSpan.FromSeconds(random.Next(3, 8)), cancel);
-            await world.Redis.StartAgainAsync();
-        }),
+        new("Redis is killed", (world, random, cancel) => RedisAwayAsync(world, TimeSpan.FromSeconds(random.Next(3, 8)), cancel)),
         new("Redis answers nothing", async (world, random, cancel) =>
         {
             await world.Redis.HoldUpAsync();
@@ -54,6 +49,15 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
         }),
         new("PostgreSQL has no connection left", async (world, random, cancel) =>
             await world.Database.LockUpAsync(TimeSpan.FromSeconds(random.Next(3, 6)), cancel)),
+        new("PostgreSQL takes no writes", async (world, random, cancel) =>
+            await world.Database.RefuseWritesAsync(TimeSpan.FromSeconds(random.Next(3, 8)), cancel)),
+        new("people stop reading", async (world, random, cancel) =>
+        {
+            var goOn = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            world.Proxy.HoldUp(() => random.NextDouble() < 0.5, goOn.Task);
+            await WaitAsync(TimeSpan.FromSeconds(random.Next(1, 10)), cancel);
+            goOn.SetResult();
+        }),
         new("people's connections go half open", async (world, random, _) => world.Proxy.Deaden(() => random.NextDouble() < 0.4)),
         new("people's connections are cut", async (world, random, _) => world.Proxy.Cut(() => random.NextDouble() < 0.7)),
         new("a web replica is replaced", async (world, _, _) =>
@@ -69,6 +73,10 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
             await world.RemoveAsync(old);
         }),
     ];
+
+    /// <summary>As long as nobody would call a hiccup.</summary>
+    public static Fault RedisAwayForLong { get; } =
+        new("Redis is away for a minute", (world, _, cancel) => RedisAwayAsync(world, TimeSpan.FromMinutes(1), cancel));
 
     /// <summary>Somebody asks what kills whoever works on it.</summary>
     /// <param name="history">What happens.</param>
@@ -94,6 +102,13 @@ internal sealed record Fault(string Name, Func<World, Random, CancellationToken,
         await chat;
         await world.StartWorkerAheadAsync();
     });
+
+    private static async Task RedisAwayAsync(World world, TimeSpan duration, CancellationToken cancellationToken)
+    {
+        await world.Redis.KillAsync();
+        await WaitAsync(duration, cancellationToken);
+        await world.Redis.StartAgainAsync();
+    }
 
     private static async Task KillAsync(Replica replica, Random random, CancellationToken cancellationToken)
     {

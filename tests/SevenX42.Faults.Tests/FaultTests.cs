@@ -7,7 +7,7 @@ namespace SevenX42.Faults.Tests;
 /// <summary>
 /// Two processes serve and two generate; people chat at random, in one tab or two, while everything around them fails, one thing
 /// after the other; in the end a checker looks at what is stored and at what everybody saw. By default some faults happen, as the seed
-/// decides; all of them once with FAULTS_COUNT=15; for longer and with more people, or again with the seed of a run that failed:
+/// decides; all of them once with FAULTS_COUNT=18; for longer and with more people, or again with the seed of a run that failed:
 /// <code>
 /// FAULTS_MINUTES=60 FAULTS_PEOPLE=24 FAULTS_SEED=7 dotnet test tests/SevenX42.Faults.Tests --filter FullyQualifiedName~FaultTests
 /// </code>
@@ -24,6 +24,7 @@ public sealed class FaultTests(ITestOutputHelper output)
     private static readonly int People = Setting("FAULTS_PEOPLE", 6);
     private static readonly int Count = Setting("FAULTS_COUNT", 4);
     private static readonly TimeSpan Duration = TimeSpan.FromMinutes(Setting("FAULTS_MINUTES", 0));
+    private static readonly bool IsLong = Duration > TimeSpan.Zero || Count > Fault.All.Count + 1;
     private static readonly int Seed = Setting("FAULTS_SEED", Random.Shared.Next(1_000_000));
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
@@ -50,6 +51,8 @@ public sealed class FaultTests(ITestOutputHelper output)
             do
             {
                 Fault[] round = [.. Fault.All, Fault.Poison(history, people)];
+                if (IsLong)
+                    round = [.. round, Fault.RedisAwayForLong];
                 random.Shuffle(round);
                 foreach (var fault in Duration > TimeSpan.Zero ? round : round.Take(Count))
                 {

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using System.Diagnostics;
 using System.Globalization;
 using System.Text;
@@ -19,11 +20,15 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
     private const string Restarting = "1012";
     private const int Words = 600;
     private const int CharactersPerToken = 4;
+    private const int BeginAtOnce = 8;
+    private const double Most = 0.99;
 
     private static readonly int Sockets = Setting("ROLLING_SOCKETS", 60);
     private static readonly int Answers = Setting("ROLLING_ANSWERS", 6);
-    private static readonly TimeSpan TokenPause = TimeSpan.FromMilliseconds(250);
+    private static readonly bool IsBusy = Sockets >= 1_000;
+    private static readonly TimeSpan TokenPause = TimeSpan.FromMilliseconds(IsBusy ? 1_000 : 250);
     private static readonly TimeSpan LongestGap = TimeSpan.FromSeconds(5);
+    private static readonly TimeSpan LongestGapOfMost = TimeSpan.FromSeconds(2);
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(10);
     private static readonly string Text = MarkdownDocument.OfWords(Words, seed: 3);
 
@@ -32,7 +37,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
     [Fact]
     public async Task A_rolling_restart_in_the_midst_of_answers_loses_nothing_and_leaves_nobody_alone_for_long()
     {
-        await using var world = await World.StartAsync(webs: 2, workers: 1, ("Realtime:ConnectionsPerUser", "100"));
+        await using var world = await World.StartAsync(webs: 2, workers: 1, ("Realtime:ConnectionsPerUser", "100"), ("Realtime:DrainPeriod", "00:00:08"));
         var replaced = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         world.Provider.Script("scripted", request => request.Messages switch
         {
@@ -40,9 +45,9 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             [.., { Role: "assistant", Content: var written }] => Slowly(Text[written.Length..], replaced.Task),
             _ => Slowly(Text, replaced.Task),
         });
-        var people = new List<(ChatBrowser Browser, Guid Conversation)>();
+        var people = new ConcurrentBag<(ChatBrowser Browser, Guid Conversation)>();
         var followers = new List<Follower>();
-        for (var i = 0; i < Answers; i++)
+        await Parallel.ForAsync(0, Answers, new ParallelOptions { MaxDegreeOfParallelism = BeginAtOnce, CancellationToken = Cancel }, async (i, _) =>
         {
             var browser = new ChatBrowser(world.Front);
             var conversation = await browser.BeginAsync(Texts.Prompt(i), model: "test/scripted");
@@ -50,8 +55,9 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             var page = new LivePage(browser, conversation);
             await page.LoadAsync();
             var epoch = page.Position.Split(':')[0];
-            followers.AddRange(Enumerable.Range(0, Sockets / Answers).Select(_ => new Follower(world, browser, page.Channel, epoch)));
-        }
+            lock (followers)
+                followers.AddRange(Enumerable.Range(0, Sockets / Answers).Select(_ => new Follower(world, browser, page.Channel, epoch)));
+        });
 
         var following = followers.Select(f => Task.Run(f.FollowAsync, Cancel)).ToList();
         await Eventually.TrueAsync(() => followers.TrueForAll(f => f.Text.Length > 0), Limit);
@@ -69,11 +75,14 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
 
         var gaps = followers.SelectMany(f => f.Gaps).Order().ToList();
         output.WriteLine(FormattableString.Invariant($"{followers.Count} sockets, {Answers} answers. Without a connection {gaps.Count} times: ")
-            + $"median {At(gaps, 0.5)} s, p99 {At(gaps, 0.99)} s, longest {At(gaps, 1)} s. "
+            + FormattableString.Invariant($"median {At(gaps, 0.5):F2} s, p99 {At(gaps, Most):F2} s, longest {gaps[^1].TotalSeconds:F2} s. ")
             + $"Ends took {string.Join(", ", drains.Select(d => FormattableString.Invariant($"{d.Role} {d.Took.TotalSeconds:F1} s")))}.");
         Assert.All(followers, f => Assert.Equal(Text, f.Text));
         Assert.InRange(gaps.Count, followers.Count, int.MaxValue);
         Assert.All(followers.SelectMany(f => f.Ends), code => Assert.Equal(Restarting, code));
+        // With few sockets it stands beside other tests, which take the time of both.
+        if (IsBusy)
+            Assert.InRange(TimeSpan.FromSeconds(At(gaps, Most)), TimeSpan.Zero, LongestGapOfMost);
         Assert.InRange(gaps[^1], TimeSpan.Zero, LongestGap);
         foreach (var (browser, conversation) in people)
         {
@@ -90,8 +99,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
         var script = Script.Stream.Role();
         for (var i = 0; i < text.Length; i += CharactersPerToken)
         {
-            script = script.Say(text.Substring(i, Math.Min(CharactersPerToken, text.Length - i)))
-                .Until(Task.WhenAny(enough, Task.Delay(TokenPause * (i / CharactersPerToken), TimeProvider.System, Cancel)));
+            script = script.Say(text.Substring(i, Math.Min(CharactersPerToken, text.Length - i))).Pause(TokenPause, unless: enough);
         }
 
         return script.Finish().Usage(10, text.Length / CharactersPerToken).Done();
@@ -100,8 +108,8 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
     private static int Setting(string variable, int otherwise) =>
         Environment.GetEnvironmentVariable(variable) is { Length: > 0 } set ? int.Parse(set, CultureInfo.InvariantCulture) : otherwise;
 
-    private static string At(List<TimeSpan> sorted, double share) =>
-        sorted[Math.Min(sorted.Count - 1, (int)(sorted.Count * share))].TotalSeconds.ToString("F2", CultureInfo.InvariantCulture);
+    /// <summary>In seconds.</summary>
+    private static double At(List<TimeSpan> sorted, double share) => sorted[(int)((sorted.Count - 1) * share)].TotalSeconds;
 
     /// <summary>Follows the log of an answer as programs do; when it is told to come back, it does so when it is told to.</summary>
     private sealed class Follower(World world, ChatBrowser browser, string channel, string epoch)
@@ -167,7 +175,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
                     if (type == "gen.started")
                         _text.Length = data.GetProperty("t").GetInt32();
                     else if (type == "gen.delta")
-                        _text.Append(data.GetProperty("x").GetString());
+                        Add(data.GetProperty("o").GetInt32(), data.GetProperty("x").GetString()!);
                 }
 
                 if (type == "gen.done")
@@ -175,6 +183,14 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
             }
 
             return false;
+        }
+
+        // Whoever wrote and heard nothing writes again: what comes twice says where it stands.
+        private void Add(int offset, string text)
+        {
+            Assert.InRange(offset, 0, _text.Length);
+            _text.Length = offset;
+            _text.Append(text);
         }
     }
 }

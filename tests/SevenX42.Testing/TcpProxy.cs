@@ -7,8 +7,9 @@ using System.Text;
 namespace SevenX42.Testing;
 
 /// <summary>
-/// A proxy before servers of this machine, whose connections can be cut, go silent (they stay open, and nothing comes through to the
-/// client), or go dead (nothing comes through either way, and neither side hears that the other has gone).
+/// A proxy before servers of this machine, whose connections can be cut, held up (nobody reads what comes for the client, until it goes on),
+/// go silent (they stay open, and nothing comes through to the client), or go dead (nothing comes through either way, and neither side hears
+/// that the other has gone).
 /// </summary>
 public sealed class TcpProxy : IAsyncDisposable
 {
@@ -43,6 +44,10 @@ public sealed class TcpProxy : IAsyncDisposable
     /// <summary>Silences the connections there are whose client has said a word, among the first that it said.</summary>
     /// <returns>How many they are.</returns>
     public int Silence(string word) => Each(c => !c.IsSilent && c.HasSaid(word), c => c.IsSilent = true);
+
+    /// <summary>Lets some of the connections read nothing of what comes for their clients, until a task is over; then they go on with all of it.</summary>
+    /// <returns>How many they are.</returns>
+    public int HoldUp(Func<bool> which, Task until) => Each(_ => which(), c => c.HeldUp = until);
 
     /// <summary>Lets some of the connections go dead.</summary>
     /// <returns>How many they are.</returns>
@@ -145,6 +150,9 @@ public sealed class TcpProxy : IAsyncDisposable
 
         public bool IsDead { get; set; }
 
+        /// <summary>Until when nothing is read for the client.</summary>
+        public Task HeldUp { get; set; } = Task.CompletedTask;
+
         public bool HasSaid(string word)
         {
             lock (_said)
@@ -172,8 +180,8 @@ public sealed class TcpProxy : IAsyncDisposable
                 using var end = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken, _cut.Token);
                 Task[] directions =
                 [
-                    PumpAsync(client.Client, server, bytes => !IsDead && Hear(bytes), end.Token),
-                    PumpAsync(server, client.Client, _ => !IsSilent && !IsDead, end.Token),
+                    PumpAsync(client.Client, server, bytes => new(!IsDead && Hear(bytes)), end.Token),
+                    PumpAsync(server, client.Client, PassesToClientAsync, end.Token),
                 ];
                 await Task.WhenAny(directions);
                 // Nobody hears of the other's end where nothing comes through.
@@ -199,16 +207,24 @@ public sealed class TcpProxy : IAsyncDisposable
             _cut.Dispose();
         }
 
-        private static async Task PumpAsync(Socket from, Socket to, Func<ReadOnlyMemory<byte>, bool> passes, CancellationToken cancellationToken)
+        private static async Task PumpAsync(
+            Socket from, Socket to, Func<ReadOnlyMemory<byte>, ValueTask<bool>> passes, CancellationToken cancellationToken)
         {
             var buffer = new byte[16 * 1024];
             while (await from.ReceiveAsync(buffer.AsMemory(), cancellationToken) is var count and > 0)
             {
-                if (!passes(buffer.AsMemory(0, count)))
+                if (!await passes(buffer.AsMemory(0, count)))
                     continue;
                 for (var sent = 0; sent < count;)
                     sent += await to.SendAsync(buffer.AsMemory(sent, count - sent), cancellationToken);
             }
+        }
+
+        private async ValueTask<bool> PassesToClientAsync(ReadOnlyMemory<byte> bytes)
+        {
+            // Who is cut meanwhile need not wait for it.
+            await HeldUp.WaitAsync(_cut.Token);
+            return !IsSilent && !IsDead;
         }
 
         private bool Hear(ReadOnlyMemory<byte> bytes)

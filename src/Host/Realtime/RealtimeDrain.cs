@@ -38,13 +38,13 @@ internal sealed partial class RealtimeDrain(
         var period = options.Value.DrainPeriod;
         var (started, told) = (time.GetTimestamp(), 0);
         Random.Shared.Shuffle(open);
-        // A step every 50 ms closes the share that is due; each comes back within a second of its close.
+        // A step every 50 ms closes the share that is due; each comes back soon after its close, spread over more than a step.
         while (told < open.Length)
         {
             var elapsed = time.GetElapsedTime(started);
             var due = elapsed >= period ? open.Length : (int)Math.Ceiling(open.Length * (elapsed / period));
             for (; told < due; told++)
-                open[told].Drain(TimeSpan.FromMilliseconds(Random.Shared.Next(100, 1_000)));
+                open[told].Drain(TimeSpan.FromMilliseconds(Random.Shared.Next(50, 300)));
             if (told < open.Length)
                 await Task.Delay(TimeSpan.FromMilliseconds(50), time);
         }

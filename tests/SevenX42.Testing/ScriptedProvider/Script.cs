@@ -114,7 +114,9 @@ public sealed record Script
     public Script Raw(string text) => Then(new Write(text));
 
     /// <summary>Silence for a while.</summary>
-    public Script Pause(TimeSpan duration) => Then(new PauseStep(duration));
+    /// <param name="duration">How long at most.</param>
+    /// <param name="unless">What ends it at once.</param>
+    public Script Pause(TimeSpan duration, Task? unless = null) => Then(new PauseStep(duration, unless));
 
     /// <summary>Silence until the test says so.</summary>
     public Script Until(Task gate) => Then(new Gate(gate));
@@ -155,7 +157,7 @@ public sealed record Script
 
     internal sealed record Write(string Text) : Step;
 
-    internal sealed record PauseStep(TimeSpan Duration) : Step;
+    internal sealed record PauseStep(TimeSpan Duration, Task? Unless) : Step;
 
     internal sealed record Gate(Task Opened) : Step;
 

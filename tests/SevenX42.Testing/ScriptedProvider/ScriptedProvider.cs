@@ -174,7 +174,8 @@ public sealed class ScriptedProvider : IAsyncDisposable
                     break;
                 case SevenX42.Testing.Script.PauseStep pause:
                     await SendAsync(pending.Count);
-                    await Task.Delay(pause.Duration, _time, cancellationToken);
+                    var pausing = Task.Delay(pause.Duration, _time, cancellationToken);
+                    await (pause.Unless is { } end ? await Task.WhenAny(pausing, end) : pausing);
                     continue;
                 case SevenX42.Testing.Script.Gate gate:
                     await SendAsync(pending.Count);

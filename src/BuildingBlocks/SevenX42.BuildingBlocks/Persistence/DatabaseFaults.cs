@@ -13,6 +13,9 @@ public static class DatabaseFaults
 
         // Shutting down, starting up, crashed; a deadlock's victim.
         PostgresException { SqlState: "57P01" or "57P02" or "57P03" or "40P01" or "40001" or "53300" } => true,
+
+        // Takes no writes: its disk is full, or another one is primary by now.
+        PostgresException { SqlState: PostgresErrorCodes.ReadOnlySqlTransaction } => true,
         PostgresException => false,
         NpgsqlException or TimeoutException or IOException => true,
 
