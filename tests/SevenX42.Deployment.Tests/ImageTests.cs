@@ -12,6 +12,7 @@ public sealed class ImageTests
 {
     private const long LargestImage = 200_000_000;
     private static readonly TimeSpan Limit = TimeSpan.FromMinutes(15);
+    private static readonly TimeSpan StartLimit = TimeSpan.FromSeconds(60);
 
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
@@ -20,42 +21,25 @@ public sealed class ImageTests
     {
         var engine = await EngineAsync();
         await RunAsync(engine, "build", "-f", "docker/Dockerfile", "--target", "standalone", "-t", "7x42-standalone", ".");
-        var (port, management) = (HostProcess.FreePort(), HostProcess.FreePort());
-        var id = (await RunAsync(
-            engine, "run", "-d", "--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=64m", "--cap-drop", "ALL",
-            "--security-opt", "no-new-privileges", "--memory", "512m", "--pids-limit", "200",
-            "-p", Published(port, 8080), "-p", Published(management, 8081), "-e", "Generation__Discovery=false", "7x42-standalone")).Trim();
-        try
+        await using var containers = await Containers.CreateAsync(engine);
+        var app = await containers.StartAppAsync("7x42-standalone");
+
+        var process = await InShellAsync("while read -r line; do echo $line; done < /proc/1/status");
+        Assert.All((string[])["Uid: 1654 1654 1654 1654", "CapEff: 0000000000000000", "NoNewPrivs: 1"], line => Assert.Contains(line, process, StringComparison.Ordinal));
+        await InShellAsync(": > /data/probe && : > /tmp/probe");
+        foreach (var folder in (string[])["", "/app", "/home/app", "/run", "/var/tmp"])
         {
-            using var http = new HttpClient();
-            await Eventually.TrueAsync(
-                async () =>
-                {
-                    try
-                    {
-                        using var ready = await http.GetAsync(new Uri($"http://127.0.0.1:{management}/health/ready"), Cancel);
-                        return ready.IsSuccessStatusCode;
-                    }
-                    catch (HttpRequestException)
-                    {
-                        return false;
-                    }
-                },
-                TimeSpan.FromSeconds(60));
+            var refused = await Assert.ThrowsAsync<InvalidOperationException>(() => InShellAsync($": > {folder}/probe"));
+            Assert.Matches("Read-only|nonexistent|Permission denied", refused.Message);
+        }
 
-            Assert.Contains("Healthy", await RunAsync(engine, "exec", id, "dotnet", "/app/SevenX42.Host.dll", "health"), StringComparison.Ordinal);
-            using var person = new ChatBrowser(new Uri($"http://localhost:{port}"));
-            var conversation = await person.BeginAsync("Hello from outside");
-            var page = await person.FinishedAsync(conversation);
-            Assert.Contains("demo model", page.QuerySelector("article:last-of-type")!.TextContent, StringComparison.OrdinalIgnoreCase);
+        using var person = new ChatBrowser(app.Address);
+        var conversation = await TalkAndDrawAsync(app, person);
 
-            var metrics = await http.GetStringAsync(new Uri($"http://127.0.0.1:{management}/metrics"), Cancel);
-            Assert.Contains("sevenx42_generation_queue_depth", metrics, StringComparison.Ordinal);
-            Assert.Contains("sevenx42_generation_first_token_seconds_bucket", metrics, StringComparison.Ordinal);
-
-            // What was said is on the volume, and another start reads it.
-            await RunAsync(engine, "restart", "-t", "30", id);
-            await Eventually.TrueAsync(async () =>
+        // What was said is on the volume, and another start reads it.
+        await RunAsync(engine, "restart", "-t", "30", app.Id);
+        await Eventually.TrueAsync(
+            async () =>
             {
                 try
                 {
@@ -65,12 +49,37 @@ public sealed class ImageTests
                 {
                     return false;
                 }
-            }, TimeSpan.FromSeconds(60));
-        }
-        finally
-        {
-            await RunAsync(engine, "rm", "-f", "-v", id);
-        }
+            },
+            StartLimit);
+
+        Task<string> InShellAsync(string script) => RunAsync(engine, "exec", app.Id, "sh", "-c", script);
+    }
+
+    [Fact]
+    public async Task The_small_image_migrates_and_serves_on_a_PostgreSQL_and_a_Redis_that_others_share()
+    {
+        var engine = await EngineAsync();
+        await RunAsync(engine, "build", "-f", "docker/Dockerfile", "-t", "7x42", ".");
+        await using var containers = await Containers.CreateAsync(engine);
+        var postgres = await containers.StartAsync(
+            "--network-alias", "postgres", "-e", "POSTGRES_USER=sevenx42", "-e", "POSTGRES_PASSWORD=thrown-away", "docker.io/library/postgres:17");
+        var redis = await containers.StartAsync("--network-alias", "redis", "docker.io/library/redis:7");
+        await Eventually.TrueAsync(() => SucceedsAsync(engine, "exec", postgres, "pg_isready", "-U", "sevenx42", "-h", "localhost"), StartLimit);
+        string[] settings =
+        [
+            "-e", "ConnectionStrings__Postgres=Host=postgres;Database=sevenx42;Username=sevenx42;Password=thrown-away",
+            "-e", "ConnectionStrings__Redis=redis:6379",
+            "-e", "Identity__Guests=true",
+            "-e", "Identity__KeyEncryptionSecret=tests-and-nothing-but-tests-f3a9c1e7b5d2",
+        ];
+        await containers.RunAppAsync("7x42", settings, "migrate");
+        var app = await containers.StartAppAsync("7x42", settings);
+
+        using var person = new ChatBrowser(app.Address);
+        await TalkAndDrawAsync(app, person);
+
+        // It is that Redis that the answer's words went through.
+        Assert.Contains("7x42", await RunAsync(engine, "exec", redis, "redis-cli", "--scan", "--pattern", "7x42*"), StringComparison.Ordinal);
     }
 
     [Fact]
@@ -83,6 +92,31 @@ public sealed class ImageTests
         Assert.Equal("1654:1654", (await RunAsync(engine, "image", "inspect", "-f", "{{.Config.User}}", "7x42")).Trim());
         foreach (var program in (string[])["/bin/sh", "/usr/local/bin/node", "/usr/bin/npm", "/usr/bin/apt-get"])
             await Assert.ThrowsAsync<InvalidOperationException>(() => RunAsync(engine, "run", "--rm", "--entrypoint", program, "7x42", "--version"));
+    }
+
+    /// <summary>An answer that completes, and a picture, which the native library in the image makes, in two sizes.</summary>
+    private static async Task<Guid> TalkAndDrawAsync(App app, ChatBrowser person)
+    {
+        var conversation = await person.BeginAsync("Hello from outside");
+        var page = await person.FinishedAsync(conversation);
+        Assert.Contains("demo model", page.QuerySelector("article:last-of-type")!.TextContent, StringComparison.OrdinalIgnoreCase);
+
+        page = await person.FinishedAsync(await person.BeginAsync("/image a red boat"));
+        var picture = page.QuerySelector("[data-role=assistant] img");
+        Assert.True(picture is not null, page.QuerySelector("article:last-of-type")!.TextContent);
+        var smaller = picture.GetAttribute("srcset")!.Split(' ')[0];
+        foreach (var path in (string[])[picture.GetAttribute("src")!, smaller])
+        {
+            using var served = await person.GetAsync(path);
+            Assert.True(served.IsSuccessStatusCode, $"{path} answered {served.StatusCode}.");
+            Assert.StartsWith("image/", served.Content.Headers.ContentType!.MediaType, StringComparison.Ordinal);
+        }
+
+        using var http = new HttpClient();
+        var metrics = await http.GetStringAsync(new Uri(app.Management, "/metrics"), Cancel);
+        Assert.Contains("sevenx42_generation_queue_depth", metrics, StringComparison.Ordinal);
+        Assert.Contains("sevenx42_generation_first_token_seconds_bucket", metrics, StringComparison.Ordinal);
+        return conversation;
     }
 
     private static string Published(int port, int inside) => string.Create(CultureInfo.InvariantCulture, $"127.0.0.1:{port}:{inside}");
@@ -121,5 +155,86 @@ public sealed class ImageTests
         var (output, error) = (process.StandardOutput.ReadToEndAsync(limit.Token), process.StandardError.ReadToEndAsync(limit.Token));
         await process.WaitForExitAsync(limit.Token);
         return process.ExitCode == 0 ? await output : throw new InvalidOperationException($"{program} {arguments[0]}: {await error}");
+    }
+
+    private static async Task<bool> SucceedsAsync(string program, params string[] arguments)
+    {
+        try
+        {
+            await RunAsync(program, arguments);
+            return true;
+        }
+        catch (InvalidOperationException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>A container of ours that is ready.</summary>
+    private sealed record App(string Id, Uri Address, Uri Management);
+
+    /// <summary>Containers in a network of their own, which go with it.</summary>
+    private sealed class Containers : IAsyncDisposable
+    {
+        private static int Networks;
+
+        private readonly string _engine;
+        private readonly string _network;
+        private readonly List<string> _ids = [];
+
+        private Containers(string engine) =>
+            (_engine, _network) = (engine, string.Create(CultureInfo.InvariantCulture, $"sevenx42-{Environment.ProcessId}-{Interlocked.Increment(ref Networks)}"));
+
+        public static async Task<Containers> CreateAsync(string engine)
+        {
+            var containers = new Containers(engine);
+            await RunAsync(engine, "network", "create", containers._network);
+            return containers;
+        }
+
+        public async Task<string> StartAsync(params string[] arguments)
+        {
+            var id = (await RunAsync(_engine, ["run", "-d", "--network", _network, .. arguments])).Trim();
+            _ids.Add(id);
+            return id;
+        }
+
+        /// <summary>Runs one command of the application to its end and returns what it said.</summary>
+        public Task<string> RunAppAsync(string image, string[] settings, string command) =>
+            RunAsync(_engine, ["run", "--rm", "--network", _network, .. Restricted(), .. settings, image, command]);
+
+        /// <summary>Starts the application and waits until it is ready.</summary>
+        public async Task<App> StartAppAsync(string image, params string[] settings)
+        {
+            var (port, management) = (HostProcess.FreePort(), HostProcess.FreePort());
+            var id = await StartAsync(
+                [.. Restricted(), "-p", Published(port, 8080), "-p", Published(management, 8081), "-e", "Generation__Discovery=false", .. settings, image]);
+            try
+            {
+                // By its own command, which is all that an image without a shell can be asked with.
+                await Eventually.TrueAsync(() => SucceedsAsync(_engine, "exec", id, "dotnet", "/app/SevenX42.Host.dll", "health"), StartLimit);
+            }
+            catch (TimeoutException e)
+            {
+                throw new InvalidOperationException($"{image} is not ready: {await RunAsync(_engine, "logs", id)}", e);
+            }
+
+            return new(id, new($"http://localhost:{port}"), new($"http://127.0.0.1:{management}"));
+        }
+
+        public async ValueTask DisposeAsync()
+        {
+            foreach (var id in _ids)
+                await RunAsync(_engine, "rm", "-f", "-v", id);
+            await RunAsync(_engine, "network", "rm", _network);
+        }
+
+        private string[] Restricted() =>
+        [
+            "--read-only", "--tmpfs", "/tmp:rw,noexec,nosuid,nodev,size=64m", "--cap-drop", "ALL", "--security-opt", "no-new-privileges",
+            "--memory", "512m", "--pids-limit", "200",
+            // Podman would make more folders writable than were named.
+            .. _engine == "podman" ? (string[])["--read-only-tmpfs=false"] : [],
+        ];
     }
 }
