@@ -113,6 +113,7 @@ public sealed partial class ComposeTests
                 "sevenx42_realtime_connections", "sevenx42_generation_first_token_seconds_bucket", "sevenx42_generation_tokens_total",
                 "sevenx42_generation_queue_depth", "sevenx42_generation_finished_total", "sevenx42_generation_dead_letters_total",
                 "sevenx42_channel_log_missed_hints_total", "sevenx42_channel_log_failures_total", "sevenx42_limits_alone_total",
+                "sevenx42_channel_log_lag_seconds_bucket",
             ],
             names);
 

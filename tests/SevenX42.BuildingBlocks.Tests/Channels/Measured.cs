@@ -6,7 +6,9 @@ using SevenX42.Realtime;
 
 namespace SevenX42.BuildingBlocks.Tests.Channels;
 
-/// <summary>What the counters of one process's log and limits have come to, by the last part of their names.</summary>
+/// <summary>
+/// What the counters of one process's log and limits have come to, by the last part of their names, and how often its histograms measured.
+/// </summary>
 internal sealed class Measured : IDisposable
 {
     private readonly ConcurrentDictionary<string, long> _sums = new();
@@ -27,10 +29,12 @@ internal sealed class Measured : IDisposable
             foreach (var (_, tag) in tags)
                 _sums.AddOrUpdate($"{name} {tag}", value, (_, sum) => sum + value);
         });
+        _listener.SetMeasurementEventCallback<double>((instrument, _, _, _) =>
+            _sums.AddOrUpdate(instrument.Name[(instrument.Name.LastIndexOf('.') + 1)..], 1, (_, sum) => sum + 1));
         _listener.Start();
     }
 
-    /// <summary>The sum of a counter, or of one tag of it: <c>failures append</c>.</summary>
+    /// <summary>The sum of a counter, or of one tag of it: <c>failures append</c>; how many measurements a histogram has.</summary>
     public long this[string counter] => _sums.GetValueOrDefault(counter);
 
     public void Dispose() => _listener.Dispose();

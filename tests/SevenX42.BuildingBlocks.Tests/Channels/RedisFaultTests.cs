@@ -90,6 +90,7 @@ public sealed class RedisFaultTests : FailingRedis
             await AppendAsync(peer.Log, "a");
             return process.Meters["hints"] > before;
         });
+        await Eventually.TrueAsync(() => process.Meters["lag"] > 0);
         Assert.Equal(0, process.Meters["failures"]);
     }
 

@@ -207,6 +207,24 @@ public sealed class ProcessTests(PostgresServer postgres) : IDisposable
     }
 
     [Fact]
+    public async Task An_images_library_that_can_t_be_loaded_is_answered_with_what_it_misses()
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere a library is not looked for by such a path.");
+        var libraries = Directory.CreateTempSubdirectory("7x42-libraries-");
+        await File.WriteAllTextAsync(Path.Combine(libraries.FullName, "libresolv.so.2"), "no library", Cancel);
+
+        await using (var host = HostProcess.Launch(On(await postgres.CreateDatabaseAsync(), ("LD_LIBRARY_PATH", libraries.FullName))))
+        {
+            Assert.Equal(1, await host.ExitAsync());
+            var sentence = Assert.Single(host.Errors);
+            Assert.StartsWith("The configuration is not valid: The library that reads and writes pictures, libvips, can't be loaded;", sentence, StringComparison.Ordinal);
+            Assert.Contains("libresolv.so.2", sentence, StringComparison.Ordinal);
+        }
+
+        libraries.Delete(recursive: true);
+    }
+
+    [Fact]
     public async Task A_redis_that_refuses_is_answered_with_what_to_change()
     {
         await using var redis = await RedisProcess.StartAsync("--requirepass", "secret");

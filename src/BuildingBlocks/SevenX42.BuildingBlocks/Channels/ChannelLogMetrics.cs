@@ -11,6 +11,7 @@ internal sealed class ChannelLogMetrics
     private readonly Counter<long> _hints;
     private readonly Counter<long> _missed;
     private readonly Counter<long> _resubscriptions;
+    private readonly Histogram<double> _lag;
 
     public ChannelLogMetrics(IMeterFactory meters)
     {
@@ -19,6 +20,7 @@ internal sealed class ChannelLogMetrics
         _hints = meter.CreateCounter<long>("sevenx42.channel_log.hints", description: "Hints that came in.");
         _missed = meter.CreateCounter<long>("sevenx42.channel_log.missed_hints", description: "Appends found by looking, that no hint told of.");
         _resubscriptions = meter.CreateCounter<long>("sevenx42.channel_log.resubscriptions", description: "Times hints had to be subscribed to again, by reason.");
+        _lag = meter.CreateHistogram<double>("sevenx42.channel_log.lag", "s", "From a word to Redis until it comes back as hints do.");
     }
 
     public void Failed(string operation) => _failures.Add(1, new KeyValuePair<string, object?>("operation", operation));
@@ -26,6 +28,8 @@ internal sealed class ChannelLogMetrics
     public void Hinted() => _hints.Add(1);
 
     public void MissedHint() => _missed.Add(1);
+
+    public void Lagged(TimeSpan lag) => _lag.Record(lag.TotalSeconds);
 
     public void Resubscribed(string reason) => _resubscriptions.Add(1, new KeyValuePair<string, object?>("reason", reason));
 }

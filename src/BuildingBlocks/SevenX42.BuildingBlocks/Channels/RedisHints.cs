@@ -150,14 +150,23 @@ internal sealed partial class RedisHints : IAsyncDisposable
 
         if (!line.HasProbe)
         {
-            await line.Connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(line.Probe), (_, number) => line.Seen = (int)number);
+            await line.Connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(line.Probe), (_, probe) => TakeProbe(line, (string)probe!));
             line.HasProbe = true;
         }
 
         // Counted once Redis has taken it: a Redis that is away is another matter.
         var database = (await _connections.GetCommandsAsync()).GetDatabase();
-        await database.ExecuteAsync("PUBLISH", [line.Probe, line.Sent + 1], CommandFlags.DemandMaster);
+        var probe = string.Create(CultureInfo.InvariantCulture, $"{line.Sent + 1} {_time.GetTimestamp()}");
+        await database.ExecuteAsync("PUBLISH", [line.Probe, probe], CommandFlags.DemandMaster);
         line.Sent++;
+    }
+
+    /// <summary>Takes a probe: its number, and the time at which this process sent it.</summary>
+    private void TakeProbe(Line line, string probe)
+    {
+        var space = probe.IndexOf(' ', StringComparison.Ordinal);
+        line.Seen = int.Parse(probe.AsSpan(0, space), CultureInfo.InvariantCulture);
+        _metrics.Lagged(_time.GetElapsedTime(long.Parse(probe.AsSpan(space + 1), CultureInfo.InvariantCulture)));
     }
 
     /// <summary>Looks where channels stand, and wakes those that stand elsewhere than was known.</summary>

@@ -44,6 +44,7 @@ public sealed class MediaModule : IModule
             .ValidateDataAnnotations()
             .ValidateOnStart();
         services.AddSingleton<IValidateOptions<MediaOptions>, S3OptionsValidator>();
+        services.AddSingleton<IValidateOptions<MediaOptions>, VipsValidator>();
         services.AddSingleton<IncomingFiles>();
         services.AddSingleton<IBlobStore>(static provider => provider.GetRequiredService<IOptions<MediaOptions>>().Value.S3.IsChosen
             ? ActivatorUtilities.CreateInstance<S3BlobStore>(provider)

@@ -1,3 +1,4 @@
+using Microsoft.Extensions.Options;
 using NetVips;
 
 namespace SevenX42.Modules.Media.Infrastructure.Images;
@@ -31,4 +32,14 @@ internal static class Vips
         _ = Log.SetLogHandler("VIPS", Enums.LogLevelFlags.Warning, Silence);
         return true;
     }
+}
+
+/// <summary>Refuses a start after which no picture could be read: libvips, or something it needs, is missing.</summary>
+internal sealed class VipsValidator : IValidateOptions<MediaOptions>
+{
+    public ValidateOptionsResult Validate(string? name, MediaOptions options) => ModuleInitializer.VipsInitialized
+        ? ValidateOptionsResult.Success
+        : ValidateOptionsResult.Fail(
+            "The library that reads and writes pictures, libvips, can't be loaded; install what it misses. "
+            + ModuleInitializer.Exception?.GetBaseException().Message.ReplaceLineEndings(" ").Trim());
 }
