@@ -23,8 +23,10 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         ("size", "large", "A size is a width and a height, such as 512x512."),
         ("count", "5", "Ask for 1 to 4 pictures."),
         ("seed", "99999999999", "A seed is a number from 0 to 4294967295."),
+        ("seed", "99999999999999999999", "A seed is a number from 0 to 4294967295."),
         ("seed", "-1", "A seed is a whole number that is not negative."),
         ("steps", "1000", "This model takes 1 to 50 steps."),
+        ("steps", "99999999999999999999", "This model takes 1 to 50 steps."),
         ("negative", "people", "This model can't be told what to leave out."),
         ("negative", "\u0001", "What to leave out holds control characters, which can't be stored."),
         ("imageModel", "nowhere/model", "The model nowhere/model is not available now. Choose another one."),
@@ -226,6 +228,22 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         Assert.Equal(2, page.QuerySelectorAll("article").Length);
         Assert.DoesNotContain("/2", page.QuerySelector("[data-role=assistant] .actions")!.TextContent, StringComparison.Ordinal);
         Assert.Equal([5L, 5L], server.Bodies.Where(b => b.TryGetProperty("seed", out _)).Select(b => b.GetProperty("seed").GetInt64()));
+    }
+
+    [Fact]
+    public async Task A_drawing_that_broke_off_or_got_lost_is_not_called_an_answer()
+    {
+        var conversation = await BeginAsync("a boat", ("steps", "1"));
+        await _chat.Browser.FinishedAsync(conversation);
+        await _chat.ExecuteAsync("UPDATE chat.messages SET status = 'Interrupted' WHERE role = 'Assistant'");
+        Assert.Contains("This drawing broke off.", await SaidAsync(), StringComparison.Ordinal);
+
+        await _chat.ExecuteAsync("UPDATE chat.messages SET status = 'Pending' WHERE role = 'Assistant'");
+        Assert.Equal(1, await _chat.EndAbandonedAsync(TimeSpan.FromHours(25)));
+        Assert.Contains("This drawing got lost on its way. Try again.", await SaidAsync(), StringComparison.Ordinal);
+
+        async Task<string> SaidAsync() =>
+            (await _chat.Browser.PageAsync($"/c/{conversation}")).QuerySelector("[data-role=assistant] [role=alert]")!.TextContent;
     }
 
     [Fact]

@@ -1,4 +1,8 @@
+using Microsoft.Extensions.DependencyInjection;
 using Npgsql;
+using SevenX42.Contracts.Generation;
+using SevenX42.Modules.Chat.Features.Messages;
+using SevenX42.Modules.Chat.Infrastructure;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Chat.Tests;
@@ -62,6 +66,17 @@ internal sealed class ScriptedChat : IAsyncDisposable
         await using var source = NpgsqlDataSource.Create(Database);
         await using var command = source.CreateCommand(sql);
         await command.ExecuteNonQueryAsync(Cancel);
+    }
+
+    /// <summary>Looks for answers that nobody will ever finish, so much later.</summary>
+    public async Task<int> EndAbandonedAsync(TimeSpan later)
+    {
+        await using var scope = App.Services.CreateAsyncScope();
+        return await AbandonedAnswers.EndAsync(
+            scope.ServiceProvider.GetRequiredService<ChatDbContext>(),
+            scope.ServiceProvider.GetRequiredService<IGenerationApi>(),
+            TimeProvider.System.GetUtcNow() + later,
+            Cancel);
     }
 
     /// <summary>Holds what a statement locks until the result is disposed of.</summary>

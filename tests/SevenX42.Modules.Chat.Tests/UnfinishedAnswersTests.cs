@@ -1,10 +1,6 @@
 using System.Collections.Concurrent;
 using System.Net;
 using AngleSharp.Html.Dom;
-using Microsoft.Extensions.DependencyInjection;
-using SevenX42.Contracts.Generation;
-using SevenX42.Modules.Chat.Features.Messages;
-using SevenX42.Modules.Chat.Infrastructure;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Chat.Tests;
@@ -79,9 +75,9 @@ public sealed class UnfinishedAnswersTests(PostgresServer postgres) : IAsyncLife
     {
         var (id, answer) = await BeginWithoutWorkersAsync();
 
-        Assert.Equal(0, await EndAbandonedAsync(TimeSpan.FromHours(23)));
-        Assert.Equal(1, await EndAbandonedAsync(TimeSpan.FromHours(25)));
-        Assert.Equal(0, await EndAbandonedAsync(TimeSpan.FromHours(25)));
+        Assert.Equal(0, await _chat.EndAbandonedAsync(TimeSpan.FromHours(23)));
+        Assert.Equal(1, await _chat.EndAbandonedAsync(TimeSpan.FromHours(25)));
+        Assert.Equal(0, await _chat.EndAbandonedAsync(TimeSpan.FromHours(25)));
 
         Assert.Equal(answer, Last(await Browser.PageAsync($"/c/{id}"), "failed"));
         await _chat.ExecuteAsync("DROP TRIGGER refuse ON generation.jobs");
@@ -97,7 +93,7 @@ public sealed class UnfinishedAnswersTests(PostgresServer postgres) : IAsyncLife
         var id = await Browser.BeginAsync("Hello", model: "test/other");
         await _chat.Provider.UntilAskedAsync(1, Cancel);
 
-        Assert.Equal(0, await EndAbandonedAsync(TimeSpan.FromDays(30)));
+        Assert.Equal(0, await _chat.EndAbandonedAsync(TimeSpan.FromDays(30)));
 
         go.SetResult();
         Assert.Equal(["Hello", "Slowly does it."], await _chat.TextsAsync(id));
@@ -120,16 +116,6 @@ public sealed class UnfinishedAnswersTests(PostgresServer postgres) : IAsyncLife
         var id = await Browser.BeginAsync("Hello");
         await Eventually.TrueAsync(async () => await _chat.ScalarAsync<long>("SELECT count(*) FROM chat.outbox WHERE last_error IS NOT NULL") == 1);
         return (id, Last(await Browser.PageAsync($"/c/{id}"), "queued"));
-    }
-
-    private async Task<int> EndAbandonedAsync(TimeSpan later)
-    {
-        await using var scope = _chat.App.Services.CreateAsyncScope();
-        return await AbandonedAnswers.EndAsync(
-            scope.ServiceProvider.GetRequiredService<ChatDbContext>(),
-            scope.ServiceProvider.GetRequiredService<IGenerationApi>(),
-            TimeProvider.System.GetUtcNow() + later,
-            Cancel);
     }
 
     private async Task ActAsync(Guid conversation, string answer, string action)

@@ -99,12 +99,12 @@ internal sealed class MediaHost : IAsyncDisposable
             scope.ServiceProvider, TimeProvider.System.GetUtcNow() + AssetPurge.Grace + TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
     }
 
-    /// <summary>Holds back what was kept and not confirmed, and purges it, as if it were that late.</summary>
+    /// <summary>Lets go of what was kept and not confirmed, and purges what was deleted, as if it were that late.</summary>
     public async Task SweepAsync(TimeSpan later)
     {
         await using var scope = Services.CreateAsyncScope();
         var now = TimeProvider.System.GetUtcNow() + later;
-        await AssetPurge.HoldBackAsync(scope.ServiceProvider, now, TestContext.Current.CancellationToken);
+        await AssetPurge.LetGoAsync(scope.ServiceProvider, now, TestContext.Current.CancellationToken);
         await AssetPurge.PurgeAsync(scope.ServiceProvider, now + AssetPurge.Grace + TimeSpan.FromSeconds(1), TestContext.Current.CancellationToken);
     }
 

@@ -4,6 +4,8 @@ using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Identity;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Features.Images;
+using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Modules.Media.Integration;
 using SevenX42.Modules.Media.Tests.Images;
 using SevenX42.Testing;
@@ -48,6 +50,46 @@ public sealed class OrphanTests(PostgresServer postgres)
         Assert.Equal(0, await host.CountAssetsAsync());
         Assert.Equal(0, await host.QueryAsync(context => context.Variants.CountAsync(Cancellation)));
         Assert.Equal(0, await host.QueryAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation)));
+    }
+
+    [Fact]
+    public async Task Pictures_of_a_job_whose_end_was_missed_go_when_it_is_asked_for()
+    {
+        var database = await postgres.CreateDatabaseAsync();
+        await using var app = await AppHost.StartAsync(database, [new("Generation:DemoStepsPerSecond", "500")]);
+        using var browser = new ChatBrowser(app);
+        await browser.FinishedAsync(await browser.BeginAsync("/image a boat"));
+        await Eventually.TrueAsync(async () => await WithAsync(context => context.EndedJobs.AnyAsync(Cancellation)));
+        var named = await WithAsync(context => context.Assets.SingleAsync(Cancellation));
+        var charged = await WithAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation));
+
+        // As a version without the handler leaves it; the second picture is one that its worker did not live to name.
+        await WithAsync(context => context.EndedJobs.ExecuteDeleteAsync(Cancellation));
+        await WithAsync(context => context.Database.ExecuteSqlAsync(
+            $"""
+            INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, job_index)
+            SELECT uuidv7(), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, 1 FROM media.assets;
+            UPDATE media.owners SET bytes = bytes + {named.Bytes} WHERE id = {named.OwnerId}
+            """,
+            Cancellation));
+        await SweepAsync(named.CreatedAt);
+        Assert.Equal(2, await WithAsync(context => context.Assets.CountAsync(Cancellation)));
+        await SweepAsync(TimeProvider.System.GetUtcNow());
+        Assert.Equal([named.Id], await WithAsync(context => context.Assets.Select(a => a.Id).ToListAsync(Cancellation)));
+        Assert.Equal(charged, await WithAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation)));
+        Assert.Equal([named.JobId!.Value], await WithAsync(context => context.EndedJobs.Select(j => j.Id).ToListAsync(Cancellation)));
+
+        async Task SweepAsync(DateTimeOffset storedBefore)
+        {
+            await using var scope = app.Services.CreateAsyncScope();
+            await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(storedBefore, Cancellation);
+        }
+
+        async Task<T> WithAsync<T>(Func<MediaDbContext, Task<T>> query)
+        {
+            await using var scope = app.Services.CreateAsyncScope();
+            return await query(scope.ServiceProvider.GetRequiredService<MediaDbContext>());
+        }
     }
 
     /// <summary>Compares the store with the database.</summary>

@@ -165,6 +165,8 @@ export function startShell(htmx) {
       const button = target.closest("article [name=messageId]");
       version = button && { title: button.title, ids: versions(button.closest("article")) };
     });
+  // To where one writes; where that would bring a keyboard up over the page, to the page.
+  const goOn = () => ((matchMedia("(pointer: fine)").matches && $("#composer textarea")) || $("#main")).focus({ preventScroll: true });
   // The place of a picture whose deletion was taken back. It may come with the grid that is fetched anew beside a drawing.
   let back;
   on("htmx:after:swap", ({ detail: { ctx } }) => {
@@ -203,13 +205,13 @@ export function startShell(htmx) {
         form.reset();
       }
     if (target?.matches("[tabindex='-1']:not(#main)")) target.focus();
+    // The button that asked for another answer has gone with the one it stood at.
+    if (ctx.sourceElement.id === "actions" && document.activeElement === document.body) goOn();
     if (target !== main || (ctx.sourceElement.id === "search" && document.activeElement !== document.body)) return;
     closeSidebar();
     if (ctx.response.status < 400) announce($("[role=status]", main)?.textContent || ctx.title || document.title);
     // What the page itself gave the focus to keeps it.
-    if (main !== document.activeElement && main.contains(document.activeElement)) return;
-    const text = matchMedia("(pointer: fine)").matches && $("#composer textarea");
-    (text || main).focus({ preventScroll: true });
+    if (main === document.activeElement || !main.contains(document.activeElement)) goOn();
   });
   markCurrent();
 }

@@ -54,6 +54,7 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
         await Expect(note).ToBeVisibleAsync();
         await person.Send.ClickAsync();
         await Expect(person.Page.Locator("#composer-notice")).ToContainTextAsync("can't see pictures");
+        await Expect(note).ToBeHiddenAsync();
         await Expect(attached).ToHaveCountAsync(3);
         Assert.Equal(390, await person.Page.EvaluateAsync<int>("() => document.documentElement.scrollWidth"));
         await person.Page.GetByLabel("Model", new() { Exact = true }).SelectOptionAsync("test/scripted");

@@ -57,6 +57,28 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
     }
 
     [Fact]
+    public async Task Whoever_steps_on_the_moment_that_a_picture_is_there_stays_in_the_dialog()
+    {
+        await using var person = await ArriveAsync(5);
+        await VisitAsync(person, "/images");
+        await Thumbnail(person, 1).PressAsync("Enter");
+        var dialog = person.Page.GetByRole(AriaRole.Dialog);
+        await Expect(dialog.Locator("[data-source]")).ToHaveTextAsync("picture 1");
+        await person.Page.EvaluateAsync(
+            """
+            () => new MutationObserver((_, it) => {
+              it.disconnect();
+              document.querySelector("#image-older").click();
+            }).observe(document.querySelector("#sheet"), { childList: true })
+            """);
+
+        await person.Page.Keyboard.PressAsync("ArrowRight");
+
+        await Expect(dialog.Locator("[data-source]")).ToHaveTextAsync("picture 3");
+        await Expect(Thumbnails(person)).ToHaveCountAsync(5);
+    }
+
+    [Fact]
     public async Task A_deleted_picture_vanishes_at_once_and_the_undo_brings_it_back_to_its_place()
     {
         await using var person = await ArriveAsync(3);

@@ -42,6 +42,7 @@ public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : I
         var picture = person.LastAnswer.GetByRole(AriaRole.Img, new() { Name = "a lighthouse at dusk" });
         await Expect(picture).ToBeVisibleAsync();
         await person.Page.WaitForFunctionAsync("() => document.querySelector('article:last-of-type img').naturalWidth > 0");
+        Assert.Equal(512, await picture.EvaluateAsync<int>("it => it.offsetWidth"));
         Assert.Equal("", await person.AccessibilityFaultsAsync());
 
         // What can't be is said, although it is not to be seen.

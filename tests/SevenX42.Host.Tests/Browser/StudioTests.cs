@@ -50,6 +50,7 @@ public sealed class StudioTests(Chromium chromium, PostgresServer postgres) : IA
         await person.Button("Again").FocusAsync();
         await keys.PressAsync("Enter");
         await Expect(person.LastAnswer).ToContainTextAsync("2/2");
+        await Expect(Prompt(page)).ToBeFocusedAsync();
         await StepAsync(person, 3);
         await Expect(person.Button("Draw")).ToBeHiddenAsync();
         await keys.PressAsync("Escape");

@@ -7,6 +7,7 @@ using SevenX42.Contracts.Chat;
 using SevenX42.Contracts.Generation;
 using SevenX42.Contracts.Media;
 using SevenX42.Modules.Generation.Infrastructure.Images;
+using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
 using SevenX42.Modules.Generation.Infrastructure.Work;
 using SevenX42.Realtime;
@@ -270,6 +271,36 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
         await GenerationHost.EventuallyAsync<object>(
             () => Task.FromResult<object?>(host.Services.GetRequiredService<RunningGenerations>().Count == 0 ? true : null), "it is left");
         Assert.Equal(0L, await ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+    }
+
+    [Fact]
+    public async Task What_the_end_of_a_drawing_names_is_remembered_with_the_job_and_nothing_of_one_that_goes_on()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "500"));
+        var request = await host.DeliverAsync(Request(count: 2, steps: 1));
+        var finished = await host.FinishAsync(request.GenerationId);
+        var goesOn = await host.DeliverAsync(Request(steps: 1) with { Model = "gone/model" });
+        await host.UntilJobAsync(goesOn.GenerationId, j => j.FinishedAt is not null, "it has failed");
+        await ScalarAsync<int>($"UPDATE generation.jobs SET finished_at = NULL, status = 'running', lease_until = now() + interval '1 hour' WHERE id = '{goesOn.GenerationId}' RETURNING attempt");
+        await host.Services.GetRequiredService<JobStore>().SweepAsync(TimeSpan.Zero, TimeSpan.FromDays(30), 100, Cancelled);
+
+        var ended = await host.Api.GetEndedDrawingsAsync([request.GenerationId, goesOn.GenerationId, GenerationHost.NewId()], Cancelled);
+        Assert.Equal([request.GenerationId], ended.Keys);
+        Assert.Equal(finished.Pictures, ended[request.GenerationId]);
+        Assert.Equal(2, finished.Pictures!.Count);
+    }
+
+    [Fact]
+    public async Task A_drawing_whose_workers_died_is_given_up_as_a_drawing()
+    {
+        await using var host = await StartAsync(settings: [("Generation:DemoStepsPerSecond", "1")]);
+        var request = await host.DeliverAsync(Request(steps: 50));
+        await host.UntilJobAsync(request.GenerationId, j => j.Attempt == 1, "it is drawn");
+        await ScalarAsync<int>("UPDATE generation.jobs SET status = 'queued', attempt = 2, crashes = 3, worker_id = NULL, lease_until = NULL RETURNING attempt");
+        var finished = await host.FinishAsync(request.GenerationId);
+        Assert.Equal(
+            (GenerationStatus.Failed, "attempts_exhausted", "The drawing was begun 3 times and broke off each time without a reason given. Try again."),
+            (finished.Status, finished.ErrorCode, finished.ErrorMessage));
     }
 
     [Fact]

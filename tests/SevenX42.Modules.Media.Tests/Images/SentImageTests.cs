@@ -1,4 +1,5 @@
 using System.Net;
+using MediatR;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
 using NetVips;
@@ -103,14 +104,14 @@ public sealed class SentImageTests(PostgresServer postgres)
     }
 
     [Fact]
-    public async Task What_is_kept_is_in_the_gallery_once_its_message_is_stored_and_goes_when_that_never_happens()
+    public async Task What_is_kept_counts_and_is_in_the_gallery_with_its_conversation_once_its_message_is_stored()
     {
         await using var host = await MediaHost.StartAsync(postgres);
         var (conversation, sending, picture) = (NewId(), NewId(), Pictures.Png(400, 300));
         var id = (await HoldAsync(host, picture, new SentImage(sending, 0, "x"))).Value;
+        Assert.Empty(await GalleryAsync(host));
         await KeepAsync(host, conversation, id);
-        Assert.Single(await FindAsync(host, id));
-        Assert.False(await IsInGalleryAsync());
+        Assert.Equal([(id, null)], await GalleryAsync(host));
 
         // Whoever sends it again has the whole time anew.
         await host.QueryAsync(context => context.Assets.ExecuteUpdateAsync(
@@ -118,24 +119,41 @@ public sealed class SentImageTests(PostgresServer postgres)
         Assert.Equal(id, (await HoldAsync(host, picture, new SentImage(sending, 0, "x"))).Value);
         Assert.True((await KeepAsync(host, conversation, id)).IsSuccess);
         await host.SweepAsync(TimeSpan.FromDays(7));
-        Assert.Single(await FindAsync(host, id));
+        Assert.NotNull((await host.QueryAsync(context => context.Assets.AsNoTracking().SingleAsync(Cancellation))).UnconfirmedSince);
 
         var sent = new PicturesSent(NewId(), conversation, Ann, [id]);
         await host.DeliverAsync<PicturesSentHandler, PicturesSent>(sent with { EventId = NewId(), UserId = Ben });
-        Assert.False(await IsInGalleryAsync());
+        Assert.Equal([(id, null)], await GalleryAsync(host));
         await host.DeliverAsync<PicturesSentHandler, PicturesSent>(sent);
-        Assert.True(await IsInGalleryAsync());
+        Assert.Equal([(id, conversation)], await GalleryAsync(host));
         await host.SweepAsync(TimeSpan.FromDays(1000));
-        Assert.True(await IsInGalleryAsync());
+        Assert.Equal([(id, conversation)], await GalleryAsync(host));
+    }
 
-        var lost = (await HoldAsync(host, Pictures.Png(40, 30), new SentImage(NewId(), 0, "x"))).Value;
-        await KeepAsync(host, NewId(), lost);
+    [Fact]
+    public async Task What_was_kept_for_a_message_that_never_came_stays_its_owners_to_see_delete_and_send_again()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        var (conversation, source, picture) = (NewId(), new SentImage(NewId(), 0, "x"), Pictures.Png(400, 300));
+        var id = (await HoldAsync(host, picture, source)).Value;
+        await KeepAsync(host, conversation, id);
         await host.SweepAsync(TimeSpan.FromDays(9));
-        var rows = await host.QueryAsync(context => context.Assets.AsNoTracking().ToListAsync(Cancellation));
-        Assert.Equal(id, Assert.Single(rows).Id);
-        Assert.Equal(rows[0].ChargedBytes, await host.BytesOfAsync(Ann));
+        var row = await host.QueryAsync(context => context.Assets.AsNoTracking().SingleAsync(Cancellation));
+        Assert.Equal((id, null, null, null), (row.Id, row.ConversationId, row.UnconfirmedSince, row.DeletedAt));
+        Assert.Equal(row.ChargedBytes, await host.BytesOfAsync(Ann));
+        Assert.Equal([(id, null)], await GalleryAsync(host));
 
-        Task<bool> IsInGalleryAsync() => host.QueryAsync(context => FoundImages.In(context, Ann, "")!.AnyAsync(a => a.Id == id, Cancellation));
+        Assert.Equal(id, (await HoldAsync(host, picture, source)).Value);
+        Assert.True((await KeepAsync(host, conversation, id)).IsSuccess);
+        row = await host.QueryAsync(context => context.Assets.AsNoTracking().SingleAsync(Cancellation));
+        Assert.Equal((conversation, false), (row.ConversationId, row.UnconfirmedSince is null));
+        Assert.Equal(row.ChargedBytes, await host.BytesOfAsync(Ann));
+
+        (await client.DeleteAsync($"/media/assets/{id}", Cancellation)).EnsureSuccessStatusCode();
+        Assert.Equal(0, await host.BytesOfAsync(Ann));
+        await host.PurgeAsync();
+        await UploadAssetTests.AssertNothingIsLeftAsync(host);
     }
 
     [Fact]
@@ -205,6 +223,14 @@ public sealed class SentImageTests(PostgresServer postgres)
     {
         await using var scope = host.Services.CreateAsyncScope();
         return await ask(scope.ServiceProvider.GetRequiredService<IMediaApi>());
+    }
+
+    /// <summary>Ann's pictures, and where they were made as far as that is said.</summary>
+    private static async Task<IEnumerable<(Guid Id, Guid? Conversation)>> GalleryAsync(MediaHost host)
+    {
+        await using var scope = host.Services.CreateAsyncScope();
+        var found = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new ListImages(Ann, "", After: null), Cancellation);
+        return found.Value.Images.Select(i => (i.Asset.Id, i.ConversationId));
     }
 
     private static Guid NewId() => Guid.CreateVersion7(TimeProvider.System.GetUtcNow());

@@ -37,6 +37,13 @@ public interface IGenerationApi
     /// </summary>
     Task<IReadOnlyDictionary<Guid, GenerationCheckpoint>> GetCheckpointsAsync(
         IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken);
+
+    /// <summary>
+    /// The pictures that the ends of drawings name, as <see cref="GenerationFinished.Pictures"/>, for whoever may have missed an end. Drawings
+    /// that have not ended, and those that are not remembered any more, are missing from the result.
+    /// </summary>
+    Task<IReadOnlyDictionary<Guid, IReadOnlyList<Guid>>> GetEndedDrawingsAsync(
+        IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken);
 }
 
 /// <summary>A model that can be chosen.</summary>

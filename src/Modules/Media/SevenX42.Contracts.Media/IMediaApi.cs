@@ -53,8 +53,8 @@ public interface IMediaApi
 
     /// <summary>
     /// Makes pictures that are held back those of their owner, all or none. Idempotent. Whoever asks for it raises the event
-    /// <c>chat.pictures-sent.v1</c> with what they are sent with: as long as that is not heard, the owner's gallery does not show them, and
-    /// after eight days they are gone.
+    /// <c>chat.pictures-sent.v1</c> with what they are sent with: when that is not heard for eight days, they stay their owner's and belong to
+    /// no conversation.
     /// </summary>
     /// <param name="ownerId">Whose.</param>
     /// <param name="assetIds">What <see cref="HoldAsync"/> has returned.</param>

@@ -54,6 +54,7 @@ public sealed class MediaModule : IModule
         services.AddSingleton<ModelImages>();
         services.AddSingleton<StoringPlaces>();
         services.AddScoped<AssetIntake>();
+        services.AddScoped<LostPictures>();
         services.AddSingleton<BlobSweeper>();
         services.AddHostedService(static provider => provider.GetRequiredService<BlobSweeper>());
         services.AddHostedService<AssetPurge>();

@@ -16,7 +16,7 @@ internal static class Failures
         $"The answer was begun {attempts.ToString(CultureInfo.InvariantCulture)} times and broke off each time without a reason given. Try again.");
 
     public static GenerationFailure Unexpected { get; } = new(
-        "unexpected", "Something went wrong on our side while this was being written. Try again.", Retry: true);
+        "unexpected", "Something went wrong on our side. Try again.", Retry: true);
 
     public static GenerationFailure FirstTokenTimeout(string provider, TimeSpan limit) => new(
         "first_token_timeout", $"{provider} did not begin to answer within {Say(limit)}. Try again.");
@@ -40,7 +40,7 @@ internal static class Failures
         "empty_answer", $"{model} returned an empty answer. Try again, or put the question differently.");
 
     public static GenerationFailure StreamBroken(string provider) => new(
-        "stream_broken", $"The connection to {provider} broke off before the answer was complete.", Retry: true);
+        "stream_broken", $"The connection to {provider} broke off before it was done.", Retry: true);
 
     public static GenerationFailure PicturesUnavailable { get; } = new(
         "pictures_unavailable", "The pictures of this conversation can't be read right now. Try again.", Retry: true);

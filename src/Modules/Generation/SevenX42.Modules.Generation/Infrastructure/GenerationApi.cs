@@ -52,4 +52,12 @@ internal sealed class GenerationApi(IServiceScopeFactory scopes, ProviderRegistr
         var result = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new GetCheckpoints(generationIds), cancellationToken);
         return result.Value;
     }
+
+    public async Task<IReadOnlyDictionary<Guid, IReadOnlyList<Guid>>> GetEndedDrawingsAsync(
+        IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        var result = await scope.ServiceProvider.GetRequiredService<ISender>().Send(new GetEndedDrawings(generationIds), cancellationToken);
+        return result.Value;
+    }
 }

@@ -5,7 +5,7 @@ using SevenX42.Modules.Media.Infrastructure;
 
 namespace SevenX42.Modules.Media.Integration;
 
-/// <summary>Knows from now on that pictures belong to a message: they are shown with their owner's others, and stay.</summary>
+/// <summary>Knows from now on that pictures belong to a message, and its conversation is there.</summary>
 internal sealed class PicturesSentHandler(MediaDbContext context) : InboxHandler<PicturesSent, MediaDbContext>(context)
 {
     protected override Task HandleOnceAsync(PicturesSent integrationEvent, CancellationToken cancellationToken)

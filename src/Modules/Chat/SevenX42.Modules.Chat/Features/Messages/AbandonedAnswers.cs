@@ -44,7 +44,7 @@ internal sealed partial class AbandonedAnswers(
             {
                 var answer = await context.Messages.SingleAsync(m => m.Id == message.Id, cancellationToken);
                 var status = answer.Content.Length > 0 ? MessageStatus.Interrupted : MessageStatus.Failed;
-                if (answer.Abandon(message.GenerationId, status, "abandoned", "This answer got lost on its way. Try again."))
+                if (answer.Abandon(message.GenerationId, status, "abandoned", $"This {(answer.Drawing is null ? "answer" : "drawing")} got lost on its way. Try again."))
                 {
                     context.Raise(Changes.Message(answer, now));
                     ended++;

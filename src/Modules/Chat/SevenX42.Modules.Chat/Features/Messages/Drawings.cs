@@ -74,8 +74,11 @@ internal sealed class Drawings(IGenerationApi generation)
         return number is not null || string.IsNullOrWhiteSpace(text);
     }
 
+    // A number that is too large is one all the same: what is said of it is how large it may be.
     private static long? Number(string? text) =>
-        long.TryParse(text?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number : null;
+        long.TryParse(text?.Trim(), NumberStyles.None, CultureInfo.InvariantCulture, out var number) ? number
+        : !string.IsNullOrWhiteSpace(text) && text.Trim().All(char.IsAsciiDigit) ? long.MaxValue
+        : null;
 
     private static Error Invalid(string sentence, string field) => Error.Invalid("invalid_image_request", sentence, field);
 }

@@ -21,7 +21,7 @@ internal sealed class RegenerateAnswerHandler(ChatDbContext context, AnswerReque
         if (old?.ParentId is not { } questionId)
             return Error.Conflict("stale_branch", "This answer is not there any more. Reload the conversation.");
         if (await answers.IsAnsweredNowAsync(questionId, cancellationToken))
-            return Error.Conflict("answer_running", "An answer to this message is being written already.");
+            return Error.Conflict("answer_running", old.Drawing is null ? "An answer to this message is being written already." : "This is being drawn already.");
         if (old.Drawing is { } before)
         {
             // Other pictures: chance begins elsewhere.

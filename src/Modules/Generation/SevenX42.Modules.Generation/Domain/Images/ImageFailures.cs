@@ -1,8 +1,14 @@
+using System.Globalization;
+
 namespace SevenX42.Modules.Generation.Domain.Images;
 
 /// <summary>What can go wrong with a picture, beside what can go wrong with any request.</summary>
 internal static class ImageFailures
 {
+    public static GenerationFailure WorkersDied(int attempts) => new(
+        "attempts_exhausted",
+        $"The drawing was begun {attempts.ToString(CultureInfo.InvariantCulture)} times and broke off each time without a reason given. Try again.");
+
     public static GenerationFailure NotBegun(string provider, TimeSpan limit) => new(
         "first_token_timeout", $"{provider} did not begin to draw within {Failures.Say(limit)}. Try again.");
 

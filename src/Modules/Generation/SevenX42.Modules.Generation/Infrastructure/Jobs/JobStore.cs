@@ -314,7 +314,7 @@ internal sealed class JobStore(
         return found;
     }
 
-    /// <summary>Clears texts, and forgets jobs, cancellations and deletions, that nobody needs any more: the oldest first.</summary>
+    /// <summary>Clears texts, but not which pictures were drawn, and forgets jobs, cancellations and deletions, that nobody needs any more: the oldest first.</summary>
     /// <param name="textRetention">How long the text of a finished job is kept.</param>
     /// <param name="jobRetention">How long the job is.</param>
     /// <param name="max">At most this many of each.</param>
@@ -327,7 +327,7 @@ internal sealed class JobStore(
         await using var batch = _database.CreateBatch();
         batch.BatchCommands.Add(new NpgsqlBatchCommand("""
             UPDATE generation.jobs SET text = NULL, reasoning = NULL, prefix = '', reasoning_prefix = '',
-                image = CASE WHEN image IS NULL THEN NULL ELSE '{}'::jsonb END, drawn = NULL
+                image = CASE WHEN image IS NULL THEN NULL ELSE '{}'::jsonb END
             WHERE ctid = ANY (ARRAY(
                 SELECT ctid FROM generation.jobs WHERE finished_at < now() - $1 AND text IS NOT NULL
                 ORDER BY finished_at LIMIT $2 FOR UPDATE SKIP LOCKED))

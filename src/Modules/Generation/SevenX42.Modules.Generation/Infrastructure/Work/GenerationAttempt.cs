@@ -2,6 +2,7 @@ using System.Diagnostics;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Generation.Domain;
+using SevenX42.Modules.Generation.Domain.Images;
 using SevenX42.Modules.Generation.Infrastructure.Images;
 using SevenX42.Modules.Generation.Infrastructure.Jobs;
 using SevenX42.Modules.Generation.Infrastructure.Providers;
@@ -78,6 +79,8 @@ internal sealed partial class GenerationAttempt
 
     /// <summary>Whether so many attempts died that there is to be no other.</summary>
     private bool IsLast => Job.Crashes >= _services.Options.MaxAttempts;
+
+    private GenerationFailure WorkersDied => Job.IsImage ? ImageFailures.WorkersDied(Job.Crashes) : Failures.WorkersDied(Job.Crashes);
 
     /// <summary>Begins the work.</summary>
     public void Start(Action<GenerationAttempt> over) => Completion = Task.Run(async () =>
@@ -157,7 +160,7 @@ internal sealed partial class GenerationAttempt
         {
             _services.Metrics.DeadLettered();
             LogDeadLetter(_services.Logger, Job.Id, Job.Crashes);
-            return _runner.Broken(Failures.WorkersDied(Job.Crashes));
+            return _runner.Broken(WorkersDied);
         }
 
         var (limits, missing) = _runner.Prepare();
@@ -212,7 +215,7 @@ internal sealed partial class GenerationAttempt
             // It would never be, and the job would be claimed for ever.
             LogUnstorable(_services.Logger, e, Job.Id);
             Record.Clear(Job.Attempt);
-            end = _runner.Broken(Failures.WorkersDied(Job.Crashes));
+            end = _runner.Broken(WorkersDied);
             (code, message, content) = (end.Failure!.Code, end.Failure.Message, Record.Snapshot().Content);
             outcome = new Outcome(end.Status, content, code, message, 0, 0);
             result = await StoreAsync(outcome);

@@ -73,7 +73,7 @@ internal static class DeleteAssetEndpoint
     }
 }
 
-/// <summary>Deletes for good what was deleted a while ago, and what was kept for messages that never came, in bounded batches.</summary>
+/// <summary>Deletes for good what was deleted a while ago, in bounded batches, and lets go of what was kept for messages that never came.</summary>
 internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvider time, ILogger<AssetPurge> logger) : BackgroundService
 {
     /// <summary>How long a deletion can be taken back.</summary>
@@ -86,7 +86,7 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
     internal static readonly TimeSpan Confirmation = TimeSpan.FromDays(8);
 
     /// <summary>How long a conversation that is no more is remembered, and a job that has ended; no picture takes longer.</summary>
-    private static readonly TimeSpan Memory = TimeSpan.FromDays(30);
+    internal static readonly TimeSpan Memory = TimeSpan.FromDays(30);
 
     private const int BatchSize = 100;
     private static readonly TimeSpan Interval = TimeSpan.FromMinutes(1);
@@ -115,24 +115,14 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
         return due.Count;
     }
 
-    /// <summary>Holds back what was kept for messages that never came, one batch: as good as deleted, as it was before.</summary>
-    internal static async Task HoldBackAsync(IServiceProvider services, DateTimeOffset now, CancellationToken cancellationToken)
-    {
-        var context = services.GetRequiredService<MediaDbContext>();
-        var unconfirmed = context.Assets.Where(a => a.UnconfirmedSince < now - Confirmation && a.DeletedAt == null);
-        foreach (var asset in await unconfirmed.AsNoTracking().OrderBy(a => a.UnconfirmedSince).Take(BatchSize).ToListAsync(cancellationToken))
-        {
-            await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-            await context.RefundAsync(asset.OwnerId, asset.ChargedBytes, cancellationToken);
-            // Confirmed, kept again or deleted meanwhile: what was given back here is rolled back.
-            var held = await unconfirmed.Where(a => a.Id == asset.Id).ExecuteUpdateAsync(
-                set => set.SetProperty(a => a.DeletedAt, now).SetProperty(a => a.ConversationId, (Guid?)null)
-                    .SetProperty(a => a.UnconfirmedSince, (DateTimeOffset?)null),
-                cancellationToken);
-            if (held == 1)
-                await transaction.CommitAsync(cancellationToken);
-        }
-    }
+    /// <summary>
+    /// Makes what was kept for messages that never came uploads like any other: their owner sees them, and is charged for them, since they
+    /// were kept, and nobody takes them away.
+    /// </summary>
+    internal static Task LetGoAsync(IServiceProvider services, DateTimeOffset now, CancellationToken cancellationToken) =>
+        services.GetRequiredService<MediaDbContext>().Assets.Where(a => a.UnconfirmedSince < now - Confirmation && a.DeletedAt == null).ExecuteUpdateAsync(
+            set => set.SetProperty(a => a.ConversationId, (Guid?)null).SetProperty(a => a.UnconfirmedSince, (DateTimeOffset?)null),
+            cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
     {
@@ -142,7 +132,7 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
             try
             {
                 await using var scope = scopes.CreateAsyncScope();
-                await HoldBackAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
+                await LetGoAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
                 await PurgeAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
             }
             catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)

@@ -17,6 +17,6 @@ internal static class FoundImages
         var images = words.Length == 0
             ? context.Assets
             : context.Assets.FromSql($"SELECT * FROM media.assets WHERE owner_id = {ownerId} AND search @@ to_tsquery('simple', {words})");
-        return images.Where(a => a.OwnerId == ownerId && a.DeletedAt == null && a.UnconfirmedSince == null && a.Kind == AssetKind.Image);
+        return images.Where(a => a.OwnerId == ownerId && a.DeletedAt == null && a.Kind == AssetKind.Image);
     }
 }

@@ -23,8 +23,11 @@ internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake 
         var theirs = context.Assets.Where(a => ids.Contains(a.Id) && a.OwnerId == request.OwnerId);
         DateTimeOffset? keptAt = time.GetUtcNow();
         // Kept before by the same sending, whose end nobody heard of. The time in which that has to be confirmed begins anew.
-        var kept = await theirs.Where(a => a.DeletedAt == null && a.ConversationId == request.ConversationId).ExecuteUpdateAsync(
-            set => set.SetProperty(a => a.UnconfirmedSince, a => a.UnconfirmedSince == null ? null : keptAt), cancellationToken);
+        // So it does for what was let go because it never was.
+        var kept = await theirs.Where(a => a.DeletedAt == null && (a.ConversationId == request.ConversationId || a.ConversationId == null)).ExecuteUpdateAsync(
+            set => set.SetProperty(a => a.UnconfirmedSince, a => a.UnconfirmedSince == null && a.ConversationId != null ? null : keptAt)
+                .SetProperty(a => a.ConversationId, request.ConversationId),
+            cancellationToken);
         var held = theirs.Where(a => a.DeletedAt != null && a.ConversationId == null);
         var sizes = await held.Select(a => a.Bytes + a.VariantBytes).ToListAsync(cancellationToken);
         if (kept + sizes.Count < ids.Count)

@@ -108,7 +108,7 @@ public sealed record GalleryVm(string Query, Guid? Before, IReadOnlyList<ImageVm
 /// <param name="NegativePrompt">What it was asked to leave out.</param>
 /// <param name="Seed">The seed it began with.</param>
 /// <param name="Model">The model's id.</param>
-/// <param name="ConversationId">The conversation it was made in.</param>
+/// <param name="ConversationId">The conversation it was made in, once that is known to be there.</param>
 /// <param name="CreatedAt">When it was stored.</param>
 public sealed record ImageVm(
     AssetInfo Asset, string FileName, string? Prompt, string? NegativePrompt, long? Seed, string? Model, Guid? ConversationId, DateTimeOffset CreatedAt)
@@ -123,8 +123,10 @@ public sealed record ImageVm(
     /// <summary>The picture in fewer words.</summary>
     public string Title => Beginning(LongestTitle);
 
+    // The conversation of a message that may not be stored may not be there.
     internal static ImageVm Of(Asset asset) => new(
-        AssetUrls.Describe(asset), asset.FileName, asset.Prompt, asset.NegativePrompt, asset.Seed, asset.Model, asset.ConversationId, asset.CreatedAt);
+        AssetUrls.Describe(asset), asset.FileName, asset.Prompt, asset.NegativePrompt, asset.Seed, asset.Model,
+        asset.UnconfirmedSince is null ? asset.ConversationId : null, asset.CreatedAt);
 
     // Not half a character at the end.
     private string Beginning(int longest)

@@ -3,12 +3,13 @@ using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using SevenX42.Modules.Media.Domain;
+using SevenX42.Modules.Media.Features.Images;
 
 namespace SevenX42.Modules.Media.Infrastructure.Blobs;
 
 /// <summary>
 /// Deletes what a process that died left in the blob store: parts of uploads, and blobs whose asset was never committed or
-/// whose deletion was. Any number of processes may sweep at once.
+/// whose deletion was; before that, pictures of jobs whose end was missed. Any number of processes may sweep at once.
 /// </summary>
 internal sealed partial class BlobSweeper(
     IBlobStore blobs,
@@ -55,7 +56,11 @@ internal sealed partial class BlobSweeper(
                 // Each process has files coming in, a worker those that models made, and maybe in a folder of its own. The store is one
                 // for all: looking through it is left to those that serve.
                 if (role.ServesWeb)
+                {
+                    await using (var scope = scopes.CreateAsyncScope())
+                        await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(time.GetUtcNow() - options.Value.SweepAge, stoppingToken);
                     await SweepAsync(stoppingToken);
+                }
                 else
                     await blobs.DiscardAbandonedAsync(time.GetUtcNow() - options.Value.SweepAge, stoppingToken);
             }

@@ -23,7 +23,7 @@ internal sealed partial class ProviderErrors(string provider, string? apiKey, Ti
 
     public GenerationFailure Html { get; } = new(
         "provider_html",
-        $"{provider} answered with a web page instead of a model's answer. Its address may be wrong, or a sign-in page stands before it.");
+        $"{provider} answered with a web page instead of what it was asked for. Its address may be wrong, or a sign-in page stands before it.");
 
     public GenerationFailure NotAStream { get; } = new(
         "provider_malformed", $"{provider} answered with something that is not a model's answer. Check that its address is an OpenAI-compatible API.");
