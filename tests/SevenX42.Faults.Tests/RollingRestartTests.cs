@@ -37,7 +37,7 @@ public sealed class RollingRestartTests(ITestOutputHelper output)
     [Fact]
     public async Task A_rolling_restart_in_the_midst_of_answers_loses_nothing_and_leaves_nobody_alone_for_long()
     {
-        await using var world = await World.StartAsync(webs: 2, workers: 1, ("Realtime:ConnectionsPerUser", "100"), ("Realtime:DrainPeriod", IsBusy ? "00:00:08" : "00:00:05"));
+        await using var world = await World.StartAsync(webs: 2, workers: 1, ("Realtime:ConnectionsPerUser", "100"), ("Realtime:DrainPeriod", IsBusy ? "00:00:15" : "00:00:05"));
         var replaced = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
         world.Provider.Script("scripted", request => request.Messages switch
         {
