@@ -67,7 +67,7 @@ public sealed class SeeingTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
-    public async Task Pictures_of_a_message_that_could_not_be_stored_are_in_no_gallery_until_it_is_sent_again()
+    public async Task Pictures_of_a_message_that_could_not_be_stored_are_in_the_gallery_and_lead_to_it_once_it_is_sent_again()
     {
         var conversation = await _chat.Browser.BeginAsync("Hello");
         await _chat.Browser.FinishedAsync(conversation);
@@ -79,14 +79,18 @@ public sealed class SeeingTests(PostgresServer postgres) : IAsyncLifetime
         using (var failed = await SendAsync(conversation, id, "Look", [picture]))
             Assert.Equal(HttpStatusCode.InternalServerError, failed.StatusCode);
         var asset = await _chat.ScalarAsync<Guid>("SELECT id FROM media.assets WHERE deleted_at IS NULL");
-        Assert.DoesNotContain(asset.ToString(), await _chat.Browser.TextAsync("/images"), StringComparison.Ordinal);
+        Assert.Contains(asset.ToString(), await _chat.Browser.TextAsync("/images"), StringComparison.Ordinal);
+        Assert.False(await LeadsToItAsync());
 
         await _chat.ExecuteAsync("DROP TRIGGER refuse ON chat.messages");
         using (var sent = await SendAsync(conversation, id, "Look", [picture]))
             Assert.Equal(HttpStatusCode.OK, sent.StatusCode);
-        await Eventually.TrueAsync(async () =>
-            (await _chat.Browser.TextAsync("/images")).Contains(asset.ToString(), StringComparison.Ordinal));
+        await Eventually.TrueAsync(LeadsToItAsync);
         Assert.Equal(1L, await _chat.ScalarAsync<long>("SELECT count(*) FROM media.assets"));
+
+        async Task<bool> LeadsToItAsync() =>
+            (await _chat.Browser.PageAsync($"/images/{asset:D}")).QuerySelectorAll($"a[href='/c/{conversation:D}']")
+                .Any(a => a.TextContent == "Where it was made");
     }
 
     [Fact]
