@@ -50,9 +50,7 @@ public sealed class FaultTests(ITestOutputHelper output)
         {
             do
             {
-                Fault[] round = [.. Fault.All, Fault.Poison(history, people)];
-                if (IsLong)
-                    round = [.. round, Fault.RedisAwayForLong];
+                Fault[] round = [.. Fault.All, Fault.Poison(history, people), .. IsLong ? (Fault[])[Fault.RedisAwayForLong] : []];
                 random.Shuffle(round);
                 foreach (var fault in Duration > TimeSpan.Zero ? round : round.Take(Count))
                 {
