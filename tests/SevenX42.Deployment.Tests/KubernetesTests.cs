@@ -165,7 +165,7 @@ public sealed class KubernetesTests
     [Theory]
     [InlineData("terminationGracePeriodSeconds: 45", "terminationGracePeriodSeconds: 30")]
     [InlineData("terminationGracePeriodSeconds: 25", "terminationGracePeriodSeconds: 60")]
-    [InlineData("Realtime__DrainPeriod: \"00:00:08\"", "Realtime__DrainPeriod: \"00:00:28\"")]
+    [InlineData("Realtime__DrainPeriod: \"00:00:15\"", "Realtime__DrainPeriod: \"00:00:28\"")]
     [InlineData("Generation__DrainTime: \"00:00:12\"", "Generation__DrainTime: \"00:00:20\"")]
     [InlineData("seconds: 5", "seconds: 1")]
     public void A_drain_that_is_cut_short_is_caught(string text, string with) => Caught(Rules.GraceCoversTheDrain, text, with);

@@ -132,6 +132,8 @@ public sealed class CrashTests(PostgresServer postgres, ITestOutputHelper output
         ["Generation:Providers:0:Name"] = "test",
         ["Generation:Providers:0:BaseUrl"] = _provider.BaseUrl.ToString(),
         ["Generation:Providers:0:ContinuesAssistantMessage"] = continues.ToString(),
+        // However slowly the text is read: it is the kill that ends the first try.
+        ["Generation:Providers:0:IdleTimeout"] = "00:05:00",
         ["Generation:WorkerId"] = workerId,
         ["Generation:Lease"] = lease.ToString(),
         ["Generation:Heartbeat"] = "00:00:01",
