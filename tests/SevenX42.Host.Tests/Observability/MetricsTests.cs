@@ -11,6 +11,25 @@ public sealed class MetricsTests(PostgresServer postgres)
     private static CancellationToken Cancel => TestContext.Current.CancellationToken;
 
     [Fact]
+    public async Task Times_are_told_finely_enough_to_see_what_people_wait_for()
+    {
+        var management = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{HostProcess.FreePort()}");
+        await using var app = await AppHost.StartAsync(await postgres.CreateDatabaseAsync(), [new("Management:Url", management)]);
+        using var browser = new ChatBrowser(app);
+        await browser.FinishedAsync(await browser.BeginAsync("Hello"));
+        using var http = new HttpClient();
+
+        var lines = (await http.GetStringAsync(new Uri($"{management}/metrics"), Cancel)).Split('\n');
+
+        foreach (var name in (string[])["queued", "first_token"])
+        {
+            var bounds = lines.Where(l => l.StartsWith($"sevenx42_generation_{name}_seconds_bucket{{", StringComparison.Ordinal))
+                .Select(l => l.Split("le=\"")[1].Split('"')[0]).ToHashSet();
+            Assert.Superset(new HashSet<string> { "0.01", "0.1", "1", "10", "60" }, bounds);
+        }
+    }
+
+    [Fact]
     public async Task The_gauge_that_replicas_are_scaled_on_says_how_many_sockets_are_open_here()
     {
         var management = string.Create(CultureInfo.InvariantCulture, $"http://127.0.0.1:{HostProcess.FreePort()}");

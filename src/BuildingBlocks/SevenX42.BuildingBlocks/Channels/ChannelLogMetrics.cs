@@ -20,7 +20,7 @@ internal sealed class ChannelLogMetrics
         _hints = meter.CreateCounter<long>("sevenx42.channel_log.hints", description: "Hints that came in.");
         _missed = meter.CreateCounter<long>("sevenx42.channel_log.missed_hints", description: "Appends found by looking, that no hint told of.");
         _resubscriptions = meter.CreateCounter<long>("sevenx42.channel_log.resubscriptions", description: "Times hints had to be subscribed to again, by reason.");
-        _lag = meter.CreateHistogram<double>("sevenx42.channel_log.lag", "s", "From a word to Redis until it comes back as hints do.");
+        _lag = meter.CreateHistogram<double>("sevenx42.channel_log.lag", "s", "From a word to Redis until it comes back as hints do, or is given up; while Redis takes none there is only a failure.");
     }
 
     public void Failed(string operation) => _failures.Add(1, new KeyValuePair<string, object?>("operation", operation));

@@ -144,6 +144,8 @@ internal sealed partial class RedisHints : IAsyncDisposable
         {
             LogDead();
             _metrics.Resubscribed("probe");
+            // So long has the first of them been on its way.
+            _metrics.Lagged(LostProbes * _options.CheckInterval);
             await DrawLineAsync();
             line = _line!;
         }
