@@ -78,6 +78,14 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
         await Expect(attached).ToHaveCountAsync(0);
         await person.SayAsync("thanks");
         await Expect(person.Page.GetByText(Excess)).ToBeHiddenAsync();
+
+        // What else is refused does not stand for it.
+        await GiveAsync(person.Message, "paste", new() { Name = "torn.png", MimeType = "image/png", Buffer = [1] });
+        await person.AnswerBecomesAsync("completed");
+        await person.Send.ClickAsync();
+        await Expect(person.Page.Locator("#composer-notice [data-error]")).ToBeVisibleAsync();
+        await person.Page.GetByLabel("Model", new() { Exact = true }).SelectOptionAsync("demo/demo");
+        await Expect(note).ToBeVisibleAsync();
     }
 
     [Fact]
