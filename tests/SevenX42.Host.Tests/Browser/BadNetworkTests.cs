@@ -45,13 +45,13 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassF
         await person.SayAsync("hello");
         await person.AnswerBecomesAsync("completed");
 
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await person.Message.FillAsync("sent from a tunnel");
         await person.Message.PressAsync("Enter");
         await Expect(person.Page.GetByText("No connection. Your message is kept")).ToBeVisibleAsync();
         await Expect(person.Button("Retry")).ToBeVisibleAsync();
         await Expect(person.Message).ToHaveValueAsync("sent from a tunnel");
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await Expect(person.Page.Locator("article[data-role=user]").Last).ToContainTextAsync("sent from a tunnel");
         await Expect(person.Message).ToHaveValueAsync("");
@@ -166,9 +166,9 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassF
 
         await person.SayAsync("markdown");
         await Expect(person.LastAnswer).ToContainTextAsync("Heading 1");
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await Expect(person.Page.Locator("#connection")).Not.ToHaveAttributeAsync("data-state", "connected");
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await Expect(person.LastAnswer).ToHaveAttributeAsync("data-status", "completed", new() { Timeout = 60_000 });
         var read = await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync();

@@ -93,11 +93,11 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
         await person.Button("Delete").PressAsync("Enter");
         await Expect(dialog.GetByText("Try again later.")).ToBeVisibleAsync();
         await person.Page.UnrouteAllAsync();
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await person.Page.Keyboard.PressAsync("ArrowRight");
         await Expect(dialog.GetByText("No connection. Nothing was changed.")).ToBeVisibleAsync();
         Assert.Equal("", await person.AccessibilityFaultsAsync());
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await person.Button("Delete").PressAsync("Enter");
         await Expect(dialog).ToBeHiddenAsync();
@@ -141,9 +141,9 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
         await Expect(person.Page.GetByText("Try again later.")).ToBeVisibleAsync();
         await Expect(person.Button("Retry")).ToBeVisibleAsync();
         Assert.Equal("", await person.AccessibilityFaultsAsync());
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await Expect(person.Page.GetByText("You are offline.")).ToBeVisibleAsync();
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
         isBroken = false;
         await person.Button("Retry").ClickAsync();
         await Expect(Thumbnails(person)).ToHaveCountAsync(80);

@@ -71,6 +71,20 @@ internal sealed class Person : IAsyncDisposable
         return page;
     }
 
+    /// <summary>Takes the network away from the page.</summary>
+    public async Task GoOfflineAsync()
+    {
+        await _profile.SetOfflineAsync(true);
+        await RequestsAsync(arrive: false);
+    }
+
+    /// <summary>Gives the network back to it.</summary>
+    public async Task ComeBackAsync()
+    {
+        await _profile.SetOfflineAsync(false);
+        await RequestsAsync(arrive: true);
+    }
+
     /// <summary>Sends a message and waits until the page shows it.</summary>
     public async Task SayAsync(string text)
     {
@@ -117,6 +131,13 @@ internal sealed class Person : IAsyncDisposable
         AxeResult result = await Page.RunAxe();
         return string.Join('\n', result.Violations.Select(v => $"{v.Id}: {string.Join(", ", v.Nodes.Select(n => n.Target))}"));
     }
+
+    /// <summary>
+    /// Waits until requests arrive, or don't. The browser tells its pages at once that the network has gone or is back; the
+    /// process that carries their requests hears of it in its own time, and a request that is made meanwhile goes as before.
+    /// </summary>
+    private async Task RequestsAsync(bool arrive) => await Page.WaitForFunctionAsync(
+        "arrive => fetch('/health/live', { cache: 'no-store' }).then(() => arrive, () => !arrive)", arrive);
 
     public async ValueTask DisposeAsync()
     {
