@@ -60,6 +60,32 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassF
     }
 
     [Fact]
+    public async Task A_message_that_found_no_server_is_sent_when_there_is_one_though_the_browser_was_never_offline()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var away = true;
+        await person.Page.RouteAsync("**/realtime/**", route => away ? route.AbortAsync() : route.FallbackAsync());
+        await person.Page.RouteAsync("**/conversations/*/messages", route => away ? route.AbortAsync() : route.FallbackAsync());
+        await person.Page.RouteWebSocketAsync("**/realtime", socket => _ = away ? socket.CloseAsync() : Task.FromResult(socket.ConnectToServer()));
+        await person.Page.ReloadAsync();
+        await Expect(person.Page.Locator("#connection")).ToHaveAttributeAsync("data-state", "offline");
+
+        await person.Message.FillAsync("sent during a restart");
+        await person.Message.PressAsync("Enter");
+        await Expect(person.Page.GetByText("No connection. Your message is kept")).ToBeVisibleAsync();
+        away = false;
+
+        // It looks again by itself, half a minute later at most.
+        await Expect(person.Page.Locator("article[data-role=user]").Last).ToContainTextAsync("sent during a restart", new() { Timeout = 60_000 });
+        await Expect(person.Message).ToHaveValueAsync("");
+        await person.AnswerBecomesAsync("completed");
+        await person.Page.ReloadAsync();
+        await Expect(person.Page.Locator("article[data-role=user]")).ToHaveCountAsync(2);
+    }
+
+    [Fact]
     public async Task A_message_whose_acknowledgement_was_lost_is_stored_once()
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address);
