@@ -130,6 +130,7 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
     {
         await using var person = await ArriveAsync(90, Person.Phone);
         var isBroken = true;
+        await person.Page.Clock.InstallAsync();
         await person.Page.RouteAsync("**/images/grid?*", route => isBroken
             ? route.FulfillAsync(new() { Status = 503, ContentType = "text/html", Body = "<div class=\"notice\" role=\"alert\"><p>Try again later.</p></div>" })
             : route.ContinueAsync());
@@ -144,9 +145,13 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
         await person.GoOfflineAsync();
         await Expect(person.Page.GetByText("You are offline.")).ToBeVisibleAsync();
         await person.ComeBackAsync();
+        // From here on nothing is tried by itself: what was due comes now, and what comes after it never.
+        await person.Page.Clock.PauseAtAsync(TimeProvider.System.GetUtcNow().UtcDateTime.AddMinutes(10));
+        await Expect(person.Page.Locator("#more.htmx-request")).ToHaveCountAsync(0);
         isBroken = false;
         await person.Button("Retry").ClickAsync();
         await Expect(Thumbnails(person)).ToHaveCountAsync(80);
+        await person.Page.Clock.ResumeAsync();
 
         await Eventually.TrueAsync(async () =>
         {
