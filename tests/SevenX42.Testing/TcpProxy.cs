@@ -21,6 +21,7 @@ public sealed class TcpProxy : IAsyncDisposable
     private readonly ConcurrentDictionary<Connection, Task> _connections = new();
     private readonly CancellationTokenSource _stop = new();
     private readonly Task _loop;
+    private string? _fatal;
 
     private TcpProxy(Func<EndPoint?> target)
     {
@@ -44,6 +45,9 @@ public sealed class TcpProxy : IAsyncDisposable
     /// <summary>Silences the connections there are whose client has said a word, among the first that it said.</summary>
     /// <returns>How many they are.</returns>
     public int Silence(string word) => Each(c => !c.IsSilent && c.HasSaid(word), c => c.IsSilent = true);
+
+    /// <summary>Silences the first connection whose client says a word, as soon as it has: what it asks for is taken, and not answered.</summary>
+    public void SilenceUpon(string word) => _fatal = word;
 
     /// <summary>Lets some of the connections read nothing of what comes for their clients, until a task is over; then they go on with all of it.</summary>
     /// <returns>How many they are.</returns>
@@ -80,7 +84,7 @@ public sealed class TcpProxy : IAsyncDisposable
         {
             while (true)
             {
-                var connection = new Connection(await _listener.AcceptTcpClientAsync(_stop.Token));
+                var connection = new Connection(await _listener.AcceptTcpClientAsync(_stop.Token), OnSaid);
                 // Known before it is over.
                 var begin = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
                 _connections[connection] = ServeAsync(connection, begin.Task);
@@ -91,6 +95,13 @@ public sealed class TcpProxy : IAsyncDisposable
         {
             // Nobody is accepted any more.
         }
+    }
+
+    /// <summary>Before it goes on to the server.</summary>
+    private void OnSaid(Connection connection)
+    {
+        if (Volatile.Read(ref _fatal) is { } word && connection.HasSaid(word) && Interlocked.CompareExchange(ref _fatal, null, word) == word)
+            connection.IsSilent = true;
     }
 
     private async Task ServeAsync(Connection connection, Task begin)
@@ -141,7 +152,7 @@ public sealed class TcpProxy : IAsyncDisposable
         }
     }
 
-    private sealed class Connection(TcpClient client) : IDisposable
+    private sealed class Connection(TcpClient client, Action<Connection> onSaid) : IDisposable
     {
         private readonly StringBuilder _said = new();
         private readonly CancellationTokenSource _cut = new();
@@ -235,6 +246,7 @@ public sealed class TcpProxy : IAsyncDisposable
                     _said.Append(Encoding.Latin1.GetString(bytes.Span));
             }
 
+            onSaid(this);
             return true;
         }
     }

@@ -147,7 +147,7 @@ export const composer = () => ({
     if (settings) htmx.ajax("POST", settings, { source: "#actions", swap: "none" });
   },
 
-  // Also reached by Enter, by a click before the last keystroke was handled, and by coming online.
+  // Also reached by Enter, by a click before the last keystroke was handled, and by the connection coming back.
   submit(event) {
     if (this.blocked || running()) {
       event.preventDefault();

@@ -15,7 +15,13 @@ export function goLive(htmx) {
     indicator.dataset.state = state;
     $(".dot + span", indicator).textContent = indicator.dataset[state];
   };
-  const realtime = createRealtime({ onState: (next) => ((state = next), showState()), onSignedOut: () => toast("signed-out") });
+  const onState = (next) => {
+    state = next;
+    showState();
+    // The browser's "online" says that there may be a network again; this, that the server is there.
+    if (next === "connected" || next === "polling") document.dispatchEvent(new Event("reached"));
+  };
+  const realtime = createRealtime({ onState, onSignedOut: () => toast("signed-out") });
   const article = (n) => $("#m-" + n);
   const blocks = (n) => $(`#m-${n} [data-blocks]`);
   const refresh = (element) => element && htmx.trigger(element, "refresh");

@@ -56,6 +56,9 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
 
     public RealtimeIdentity Identity => Volatile.Read(ref _identity);
 
+    /// <summary>Whether it was heard since the last beat.</summary>
+    public bool HasAnswered => Volatile.Read(ref _heard) >= Volatile.Read(ref _beaten);
+
     private long Milliseconds => (long)_server.Time.GetElapsedTime(0).TotalMilliseconds;
 
     /// <summary>Serves the socket until it is closed by either side.</summary>
@@ -122,7 +125,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
             }
             else if (Elapsed(_beaten) >= _server.Options.BeatInterval)
             {
-                _beaten = now;
+                Volatile.Write(ref _beaten, now);
                 Send(ServerMessages.Beat());
             }
         }

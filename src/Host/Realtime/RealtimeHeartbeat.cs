@@ -10,6 +10,16 @@ internal sealed partial class RealtimeHeartbeat(ChannelFeeds feeds, TimeProvider
     private readonly TimingWheel _wheel = new();
     private readonly long _started = time.GetTimestamp();
 
+    /// <summary>The second that it has come to.</summary>
+    public long Now
+    {
+        get
+        {
+            lock (_gate)
+                return _wheel.Now;
+        }
+    }
+
     /// <summary>Calls <see cref="RealtimeConnection.OnDue"/> after some seconds, instead of whenever it was due.</summary>
     public void Schedule(RealtimeConnection connection, int seconds)
     {

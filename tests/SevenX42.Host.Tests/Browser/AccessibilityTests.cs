@@ -46,11 +46,11 @@ public sealed class AccessibilityTests(Chromium chromium, RunningApp app) : ICla
         await Expect(person.Page.Locator("#composer").GetByRole(AriaRole.Alert).Filter(new() { Visible = true })).ToBeVisibleAsync();
         await BreaksNoRuleAsync("a refused message");
         await person.Message.FillAsync("short");
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await person.Message.PressAsync("Enter");
         await Expect(person.Page.GetByText("No connection. Your message is kept")).ToBeVisibleAsync();
         await BreaksNoRuleAsync("a lost connection");
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await VisitAsync("/search?q=binoculars");
         await Expect(person.Page.Locator("main mark").First).ToBeVisibleAsync();

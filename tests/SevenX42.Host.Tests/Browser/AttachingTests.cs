@@ -103,12 +103,12 @@ public sealed class AttachingTests(Chromium chromium, PostgresServer postgres) :
         await Expect(Attached(person)).ToHaveCountAsync(0);
         Assert.True(await GiveAsync(heading, "drop", File("a.png", 20)));
         await Expect(Attached(person)).ToHaveCountAsync(1);
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await person.Message.FillAsync("What is this?");
         await person.Message.PressAsync("Enter");
         await Expect(person.Page.GetByText("No connection. Your message is kept here")).ToBeVisibleAsync();
         await Expect(Attached(person)).ToHaveCountAsync(1);
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
         await Expect(person.Page.Locator("article[data-role=user]").Last.GetByRole(AriaRole.Img)).ToHaveCountAsync(1);
         await Expect(Attached(person)).ToHaveCountAsync(0);
         await Expect(person.Message).ToHaveValueAsync("");

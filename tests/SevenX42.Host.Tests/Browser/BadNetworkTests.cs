@@ -45,17 +45,43 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassF
         await person.SayAsync("hello");
         await person.AnswerBecomesAsync("completed");
 
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await person.Message.FillAsync("sent from a tunnel");
         await person.Message.PressAsync("Enter");
         await Expect(person.Page.GetByText("No connection. Your message is kept")).ToBeVisibleAsync();
         await Expect(person.Button("Retry")).ToBeVisibleAsync();
         await Expect(person.Message).ToHaveValueAsync("sent from a tunnel");
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await Expect(person.Page.Locator("article[data-role=user]").Last).ToContainTextAsync("sent from a tunnel");
         await Expect(person.Message).ToHaveValueAsync("");
         await person.AnswerBecomesAsync("completed");
+        await Expect(person.Page.Locator("article[data-role=user]")).ToHaveCountAsync(2);
+    }
+
+    [Fact]
+    public async Task A_message_that_found_no_server_is_sent_when_there_is_one_though_the_browser_was_never_offline()
+    {
+        await using var person = await Person.ArriveAsync(chromium, app.Address);
+        await person.SayAsync("hello");
+        await person.AnswerBecomesAsync("completed");
+        var away = true;
+        await person.Page.RouteAsync("**/realtime/**", route => away ? route.AbortAsync() : route.FallbackAsync());
+        await person.Page.RouteAsync("**/conversations/*/messages", route => away ? route.AbortAsync() : route.FallbackAsync());
+        await person.Page.RouteWebSocketAsync("**/realtime", socket => _ = away ? socket.CloseAsync() : Task.FromResult(socket.ConnectToServer()));
+        await person.Page.ReloadAsync();
+        await Expect(person.Page.Locator("#connection")).ToHaveAttributeAsync("data-state", "offline");
+
+        await person.Message.FillAsync("sent during a restart");
+        await person.Message.PressAsync("Enter");
+        await Expect(person.Page.GetByText("No connection. Your message is kept")).ToBeVisibleAsync();
+        away = false;
+
+        // It looks again by itself, half a minute later at most.
+        await Expect(person.Page.Locator("article[data-role=user]").Last).ToContainTextAsync("sent during a restart", new() { Timeout = 60_000 });
+        await Expect(person.Message).ToHaveValueAsync("");
+        await person.AnswerBecomesAsync("completed");
+        await person.Page.ReloadAsync();
         await Expect(person.Page.Locator("article[data-role=user]")).ToHaveCountAsync(2);
     }
 
@@ -166,9 +192,9 @@ public sealed class BadNetworkTests(Chromium chromium, RunningApp app) : IClassF
 
         await person.SayAsync("markdown");
         await Expect(person.LastAnswer).ToContainTextAsync("Heading 1");
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await Expect(person.Page.Locator("#connection")).Not.ToHaveAttributeAsync("data-state", "connected");
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await Expect(person.LastAnswer).ToHaveAttributeAsync("data-status", "completed", new() { Timeout = 60_000 });
         var read = await person.LastAnswer.Locator("[data-blocks]").InnerHTMLAsync();

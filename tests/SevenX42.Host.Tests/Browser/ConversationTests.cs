@@ -23,10 +23,11 @@ public sealed partial class ConversationTests(Chromium chromium, RunningApp app)
     {
         await using var person = await Person.ArriveAsync(chromium, app.Address);
 
+        var writes = await person.WatchForAsync("article[data-role=assistant][aria-busy=true]");
         await person.SayAsync("What are you?");
 
         await Expect(person.Page).ToHaveURLAsync(ConversationAddress());
-        await Expect(person.LastAnswer).ToHaveAttributeAsync("aria-busy", "true");
+        await writes();
         await person.AnswerBecomesAsync("completed");
         await Expect(person.LastAnswer).ToContainTextAsync("I am the demo model");
         await Expect(person.LastAnswer).Not.ToHaveAttributeAsync("aria-busy", "true");

@@ -93,11 +93,11 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
         await person.Button("Delete").PressAsync("Enter");
         await Expect(dialog.GetByText("Try again later.")).ToBeVisibleAsync();
         await person.Page.UnrouteAllAsync();
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await person.Page.Keyboard.PressAsync("ArrowRight");
         await Expect(dialog.GetByText("No connection. Nothing was changed.")).ToBeVisibleAsync();
         Assert.Equal("", await person.AccessibilityFaultsAsync());
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
 
         await person.Button("Delete").PressAsync("Enter");
         await Expect(dialog).ToBeHiddenAsync();
@@ -130,6 +130,7 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
     {
         await using var person = await ArriveAsync(90, Person.Phone);
         var isBroken = true;
+        await person.Page.Clock.InstallAsync();
         await person.Page.RouteAsync("**/images/grid?*", route => isBroken
             ? route.FulfillAsync(new() { Status = 503, ContentType = "text/html", Body = "<div class=\"notice\" role=\"alert\"><p>Try again later.</p></div>" })
             : route.ContinueAsync());
@@ -141,12 +142,16 @@ public sealed partial class GalleryTests(Chromium chromium, RunningApp app) : IC
         await Expect(person.Page.GetByText("Try again later.")).ToBeVisibleAsync();
         await Expect(person.Button("Retry")).ToBeVisibleAsync();
         Assert.Equal("", await person.AccessibilityFaultsAsync());
-        await person.Profile.SetOfflineAsync(true);
+        await person.GoOfflineAsync();
         await Expect(person.Page.GetByText("You are offline.")).ToBeVisibleAsync();
-        await person.Profile.SetOfflineAsync(false);
+        await person.ComeBackAsync();
+        // From here on nothing is tried by itself: what was due comes now, and what comes after it never.
+        await person.Page.Clock.PauseAtAsync(TimeProvider.System.GetUtcNow().UtcDateTime.AddMinutes(10));
+        await Expect(person.Page.Locator("#more.htmx-request")).ToHaveCountAsync(0);
         isBroken = false;
         await person.Button("Retry").ClickAsync();
         await Expect(Thumbnails(person)).ToHaveCountAsync(80);
+        await person.Page.Clock.ResumeAsync();
 
         await Eventually.TrueAsync(async () =>
         {

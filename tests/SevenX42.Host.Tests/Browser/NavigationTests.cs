@@ -98,6 +98,21 @@ public sealed class NavigationTests(Chromium chromium, RunningApp app) : IClassF
         await person.Page.Mouse.MoveAsync(800, 400);
         await person.Page.Mouse.WheelAsync(0, -500);
         await Expect(jump).ToBeVisibleAsync();
+        // The wheel scrolls on for some frames.
+        await person.Page.EvaluateAsync(
+            """
+            () => new Promise((done) => {
+              const scroller = document.querySelector("#scroller");
+              let [top, still] = [-1, 0];
+              const look = () => {
+                still = scroller.scrollTop === top ? still + 1 : 0;
+                top = scroller.scrollTop;
+                if (still < 10) requestAnimationFrame(look);
+                else done();
+              };
+              look();
+            })
+            """);
         var (top, length) = await ReadAsync(person);
         await Eventually(person, $"scroller.scrollHeight > {length} + 100");
         Assert.Equal(top, (await ReadAsync(person)).Top, 2.0);

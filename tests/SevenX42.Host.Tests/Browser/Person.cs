@@ -1,4 +1,5 @@
 using System.Collections.Concurrent;
+using System.Text.Json;
 using Deque.AxeCore.Commons;
 using Deque.AxeCore.Playwright;
 using Microsoft.Playwright;
@@ -71,6 +72,12 @@ internal sealed class Person : IAsyncDisposable
         return page;
     }
 
+    /// <summary>Takes the network away from the page.</summary>
+    public Task GoOfflineAsync() => Page.GoOfflineAsync();
+
+    /// <summary>Gives the network back to it.</summary>
+    public Task ComeBackAsync() => Page.ComeBackAsync();
+
     /// <summary>Sends a message and waits until the page shows it.</summary>
     public async Task SayAsync(string text)
     {
@@ -85,6 +92,30 @@ internal sealed class Person : IAsyncDisposable
         // The status comes first; what can be done with a finished answer comes with its final form. Waited for in the page, at
         // each of its frames: an assertion looks once a second.
         await LastAnswer.Locator($":scope[data-status={status}] .actions").WaitForAsync(new() { State = WaitForSelectorState.Attached });
+    }
+
+    /// <summary>Watches from now on for what passes by: it may be over when one looks.</summary>
+    /// <param name="selector">Which element.</param>
+    /// <param name="text">What it says then, among others.</param>
+    /// <returns>Waits until it was there.</returns>
+    public Task<Func<Task>> WatchForAsync(string selector, string text = "") => WatchForAsync(Page, selector, text);
+
+    /// <summary>The same in another tab.</summary>
+    public static async Task<Func<Task>> WatchForAsync(IPage page, string selector, string text = "")
+    {
+        var (element, words) = (JsonSerializer.Serialize(selector), JsonSerializer.Serialize(text));
+        var name = $"seen{Guid.CreateVersion7(TimeProvider.System.GetUtcNow()):N}";
+        var watch = $$"""
+            (() => {
+              window.{{name}} = false;
+              const look = () => (window.{{name}} ||= [...document.querySelectorAll({{element}})].some((it) => it.textContent.includes({{words}})));
+              new MutationObserver(look).observe(document, { subtree: true, childList: true, characterData: true, attributes: true });
+            })()
+            """;
+        // A guest's first message leads to another page.
+        await page.AddInitScriptAsync(watch);
+        await page.EvaluateAsync(watch);
+        return () => page.WaitForFunctionAsync($"() => window.{name}");
     }
 
     /// <summary>Says something, and has it answered so many times.</summary>

@@ -89,10 +89,11 @@ public sealed class ProviderFaultTests(Chromium chromium, ProviderFaultTests.App
             ? Script.Error(429, "slow down").Header("Retry-After", "2")
             : Script.Answer("Now."));
         await using var person = await Person.ArriveAsync(chromium, app.Address);
+        var waits = await person.WatchForAsync("article[data-role=assistant]", "The provider is busy. It is asked again in 2 s");
 
         await person.SayAsync("Hello");
 
-        await Expect(person.LastAnswer).ToContainTextAsync("The provider is busy. It is asked again in 2 s");
+        await waits();
         await person.AnswerBecomesAsync("completed");
         await Expect(person.LastAnswer).ToContainTextAsync("Now.");
     }

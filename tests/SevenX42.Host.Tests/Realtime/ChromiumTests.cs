@@ -20,7 +20,13 @@ public sealed class ChromiumTests(Chromium chromium)
         <!doctype html><meta name="csrf-token" content="x"><title>Test</title><div id="blocks"></div>
         <script type="module">
         import * as client from "/realtime.js";
-        Object.assign(window, { client, text: "", states: [], resets: [], faults: [] });
+        Object.assign(window, { client, text: "", states: [], resets: [], faults: [], sockets: [] });
+        window.WebSocket = class extends WebSocket {
+          constructor(...all) {
+            super(...all);
+            sockets.push(this);
+          }
+        };
         window.addEventListener("error", (e) => faults.push(e.message));
         const load = async () => {
           const { text: stored, pos } = await (await fetch("/snapshot")).json();
@@ -74,9 +80,9 @@ public sealed class ChromiumTests(Chromium chromium)
                     site.CutSockets();
                     break;
                 case 1:
-                    await tab.Context.SetOfflineAsync(true);
+                    await tab.Page.GoOfflineAsync();
                     await PauseAsync(random.Next(100, 1_500));
-                    await tab.Context.SetOfflineAsync(false);
+                    await tab.Page.ComeBackAsync();
                     break;
                 case 2:
                     await tab.Page.ReloadAsync();
@@ -105,10 +111,14 @@ public sealed class ChromiumTests(Chromium chromium)
 
         await WriteManyAsync(site.Host, 50, pause: 10);
         await tab.TextAsync(site.Host.Rooms.Stored(Room));
+        // No attempt is under way that would still be refused, and none begins by itself any more.
+        await tab.Page.Clock.PauseAtAsync(TimeProvider.System.GetUtcNow().UtcDateTime.AddSeconds(5));
+        await tab.Page.WaitForFunctionAsync("() => sockets.every((it) => it.readyState === WebSocket.CLOSED)");
         site.BlocksSockets = false;
-        // It tries again by itself, half a minute later at most.
+        // It tries again when it is due, half a minute later at most.
         await tab.Page.Clock.FastForwardAsync(30_000);
         await tab.StateAsync("connected");
+        await tab.Page.Clock.ResumeAsync();
 
         await WriteManyAsync(site.Host, 50, pause: 10);
         await tab.TextAsync(site.Host.Rooms.Stored(Room));

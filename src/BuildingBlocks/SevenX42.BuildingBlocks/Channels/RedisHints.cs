@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Runtime.ExceptionServices;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
 using StackExchange.Redis;
@@ -150,24 +151,31 @@ internal sealed partial class RedisHints : IAsyncDisposable
             line = _line!;
         }
 
-        if (!line.HasProbe)
-        {
-            await line.Connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(line.Probe), (_, probe) => TakeProbe(line, (string)probe!));
-            line.HasProbe = true;
-        }
+        // Sent also where it can't be subscribed to for want of an answer: a connection that died before is to be missed like any other.
+        var unanswered = line.HasProbe ? null : await TryAsync(() => SubscribeToProbeAsync(line));
+        if (unanswered is not (null or RedisTimeoutException or RedisConnectionException))
+            ExceptionDispatchInfo.Throw(unanswered);
 
         // Counted once Redis has taken it: a Redis that is away is another matter.
         var database = (await _connections.GetCommandsAsync()).GetDatabase();
         var probe = string.Create(CultureInfo.InvariantCulture, $"{line.Sent + 1} {_time.GetTimestamp()}");
         await database.ExecuteAsync("PUBLISH", [line.Probe, probe], CommandFlags.DemandMaster);
         line.Sent++;
+        if (unanswered is not null)
+            ExceptionDispatchInfo.Throw(unanswered);
+    }
+
+    private async Task SubscribeToProbeAsync(Line line)
+    {
+        await line.Connection.GetSubscriber().SubscribeAsync(RedisChannel.Literal(line.Probe), (_, probe) => TakeProbe(line, (string)probe!));
+        line.HasProbe = true;
     }
 
     /// <summary>Takes a probe: its number, and the time at which this process sent it.</summary>
     private void TakeProbe(Line line, string probe)
     {
         var space = probe.IndexOf(' ', StringComparison.Ordinal);
-        line.Seen = int.Parse(probe.AsSpan(0, space), CultureInfo.InvariantCulture);
+        line.See(int.Parse(probe.AsSpan(0, space), CultureInfo.InvariantCulture));
         _metrics.Lagged(_time.GetElapsedTime(long.Parse(probe.AsSpan(space + 1), CultureInfo.InvariantCulture)));
     }
 
@@ -316,11 +324,14 @@ internal sealed partial class RedisHints : IAsyncDisposable
         /// <summary>Number of the last probe that Redis took. The loop's own.</summary>
         public int Sent { get; set; }
 
-        /// <summary>Number of the last probe that came in.</summary>
-        public int Seen
+        /// <summary>The highest number of a probe that came in.</summary>
+        public int Seen => _seen;
+
+        /// <summary>Takes in that a probe came; the library hands them out side by side, so that an earlier one may come last.</summary>
+        public void See(int probe)
         {
-            get => _seen;
-            set => _seen = value;
+            for (var seen = _seen; seen < probe; seen = _seen)
+                Interlocked.CompareExchange(ref _seen, probe, seen);
         }
     }
 
