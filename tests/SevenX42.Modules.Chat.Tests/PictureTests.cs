@@ -20,13 +20,20 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         ("text", "/image " + new string('x', 20_000), "The prompt has 20,000 characters; this model reads at most 10,000."),
         ("size", "0x0", "This model does not draw 0×0 pixels"),
         ("size", "20000x20000", "This model does not draw 20000×20000 pixels"),
+        // Numbers that would be others, and fine, if they were cut off.
+        ("size", "4294967808x512", "This model does not draw 2147483647×512 pixels"),
         ("size", "large", "A size is a width and a height, such as 512x512."),
         ("count", "5", "Ask for 1 to 4 pictures."),
+        ("count", "4294967297", "Ask for 1 to 4 pictures."),
+        ("count", "some", "Ask for 1 to 4 pictures."),
         ("seed", "99999999999", "A seed is a number from 0 to 4294967295."),
         ("seed", "99999999999999999999", "A seed is a number from 0 to 4294967295."),
         ("seed", "-1", "A seed is a whole number that is not negative."),
+        ("steps", "0", "This model takes 1 to 50 steps."),
         ("steps", "1000", "This model takes 1 to 50 steps."),
+        ("steps", "4294967297", "This model takes 1 to 50 steps."),
         ("steps", "99999999999999999999", "This model takes 1 to 50 steps."),
+        ("steps", "some", "The number of steps is a whole number."),
         ("negative", "people", "This model can't be told what to leave out."),
         ("negative", "\u0001", "What to leave out holds control characters, which can't be stored."),
         ("imageModel", "nowhere/model", "The model nowhere/model is not available now. Choose another one."),
@@ -122,6 +129,9 @@ public sealed partial class PictureTests(PostgresServer postgres) : IAsyncLifeti
         Assert.Equal(HttpStatusCode.NotFound, hidden.StatusCode);
 
         var answer = page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-message")!;
+        using var again = await _chat.Browser.PostAsync($"/conversations/{conversation}/answers/{answer}/regenerate");
+        Assert.Equal(HttpStatusCode.Conflict, again.StatusCode);
+        Assert.Contains("This is being drawn already.", await again.Content.ReadAsStringAsync(Cancel), StringComparison.Ordinal);
         (await _chat.Browser.PostAsync($"/conversations/{conversation}/answers/{answer}/stop")).Dispose();
         page = await _chat.Browser.FinishedAsync(conversation);
         Assert.Equal("stopped", page.QuerySelector("[data-role=assistant]")!.GetAttribute("data-status"));

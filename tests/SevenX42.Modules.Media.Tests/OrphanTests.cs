@@ -56,34 +56,47 @@ public sealed class OrphanTests(PostgresServer postgres)
     public async Task Pictures_of_a_job_whose_end_was_missed_go_when_it_is_asked_for()
     {
         var database = await postgres.CreateDatabaseAsync();
-        await using var app = await AppHost.StartAsync(database, [new("Generation:DemoStepsPerSecond", "500")]);
+        await using var app = await AppHost.StartAsync(
+            database, [new("Generation:DemoStepsPerSecond", "500"), new("Media:SweepInterval", "00:00:01"), new("Media:SweepAge", "01:00:00")]);
         using var browser = new ChatBrowser(app);
         await browser.FinishedAsync(await browser.BeginAsync("/image a boat"));
         await Eventually.TrueAsync(async () => await WithAsync(context => context.EndedJobs.AnyAsync(Cancellation)));
         var named = await WithAsync(context => context.Assets.SingleAsync(Cancellation));
-        var charged = await WithAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation));
+        var (charged, blobs) = (await ChargedAsync(), await BlobsAsync());
 
         // As a version without the handler leaves it; the second picture is one that its worker did not live to name.
         await WithAsync(context => context.EndedJobs.ExecuteDeleteAsync(Cancellation));
-        await WithAsync(context => context.Database.ExecuteSqlAsync(
-            $"""
-            INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, job_index)
-            SELECT uuidv7(), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, 1 FROM media.assets;
-            UPDATE media.owners SET bytes = bytes + {named.Bytes} WHERE id = {named.OwnerId}
-            """,
-            Cancellation));
+        await using (var scope = app.Services.CreateAsyncScope())
+        {
+            using var content = new MemoryStream(Pictures.Png(400, 300));
+            var stored = await scope.ServiceProvider.GetRequiredService<IMediaApi>()
+                .StoreGeneratedAsync(named.OwnerId, content, new(named.JobId!.Value, 1, named.ConversationId, "a boat"), Cancellation);
+            Assert.True(stored.IsSuccess);
+        }
+
+        Assert.NotEqual(charged, await ChargedAsync());
         await SweepAsync(named.CreatedAt);
         Assert.Equal(2, await WithAsync(context => context.Assets.CountAsync(Cancellation)));
-        await SweepAsync(TimeProvider.System.GetUtcNow());
+
+        // Once they are old enough nobody has to ask.
+        await WithAsync(context => context.Assets.ExecuteUpdateAsync(
+            set => set.SetProperty(a => a.CreatedAt, a => a.CreatedAt - TimeSpan.FromHours(2)), Cancellation));
+        await Eventually.TrueAsync(async () => await WithAsync(context => context.EndedJobs.AnyAsync(Cancellation)));
         Assert.Equal([named.Id], await WithAsync(context => context.Assets.Select(a => a.Id).ToListAsync(Cancellation)));
-        Assert.Equal(charged, await WithAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation)));
+        Assert.Equal(charged, await ChargedAsync());
         Assert.Equal([named.JobId!.Value], await WithAsync(context => context.EndedJobs.Select(j => j.Id).ToListAsync(Cancellation)));
+        await Eventually.TrueAsync(async () => blobs.SequenceEqual(await BlobsAsync()));
 
         async Task SweepAsync(DateTimeOffset storedBefore)
         {
             await using var scope = app.Services.CreateAsyncScope();
             await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(storedBefore, Cancellation);
         }
+
+        Task<long> ChargedAsync() => WithAsync(context => context.Set<Owner>().SumAsync(o => o.Bytes, Cancellation));
+
+        async Task<List<string>> BlobsAsync() =>
+            await app.Services.GetRequiredService<IBlobStore>().ListAsync(DateTimeOffset.MaxValue, Cancellation).Order().ToListAsync(Cancellation);
 
         async Task<T> WithAsync<T>(Func<MediaDbContext, Task<T>> query)
         {

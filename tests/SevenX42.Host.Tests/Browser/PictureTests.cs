@@ -79,6 +79,31 @@ public sealed class PictureTests(Chromium chromium, PostgresServer postgres) : I
         await Expect(mode).Not.ToBeCheckedAsync();
     }
 
+    [Fact]
+    public async Task Several_pictures_fill_the_width_of_the_conversation_in_twos()
+    {
+        await using var person = await Person.ArriveAsync(chromium, _app!.Address);
+        await person.Page.GetByRole(AriaRole.Checkbox, new() { Name = "Draw a picture" }).PressAsync("Space");
+        await person.Page.GetByLabel("Size").SelectOptionAsync("768x512");
+        await person.Page.GetByLabel("How many").SelectOptionAsync("2");
+        await person.Page.GetByText("More options").ClickAsync();
+        await person.Page.GetByLabel("Steps").FillAsync("1");
+        await person.Message.FillAsync("two boats");
+        await person.Message.PressAsync("Enter");
+        await person.AnswerBecomesAsync("completed");
+        await person.Page.WaitForFunctionAsync(
+            "() => { const all = [...document.querySelectorAll('article img')]; return all.length === 2 && all.every(it => it.naturalWidth > 0); }");
+
+        var edges = await person.LastAnswer.GetByRole(AriaRole.Img).EvaluateAllAsync<int[]>(
+            """
+            all => {
+              const [whole, ...them] = [all[0].closest("ul"), ...all].map(it => it.getBoundingClientRect());
+              return [them[0].left - whole.left, them[1].left - them[0].right, whole.right - them[1].right].map(Math.round);
+            }
+            """);
+        Assert.Equal([0, 12, 0], edges);
+    }
+
     /// <summary>What the page sends for other pictures.</summary>
     private static async Task<string> RegenerateAsync(Person person)
     {

@@ -56,9 +56,9 @@ public sealed class ImageRequestTests
         var plain = All with { MaxSeed = null, HasNegativePrompt = false, Steps = null };
         var bare = new ImageRequest("m", "a boat", new(512, 512));
         Assert.Null(plain.Check(bare));
-        Assert.NotNull(plain.Check(bare with { Seed = 0 }));
-        Assert.NotNull(plain.Check(bare with { NegativePrompt = "people" }));
-        Assert.NotNull(plain.Check(bare with { Steps = 20 }));
+        Assert.Equal("This model knows no seeds.", plain.Check(bare with { Seed = 0 })?.Message);
+        Assert.Equal("This model can't be told what to leave out.", plain.Check(bare with { NegativePrompt = "people" })?.Message);
+        Assert.Equal("This model decides for itself how many steps it takes.", plain.Check(bare with { Steps = 20 })?.Message);
     }
 
     [Theory]

@@ -126,6 +126,11 @@ public sealed class SentImageTests(PostgresServer postgres)
         Assert.Equal([(id, null)], await GalleryAsync(host));
         await host.DeliverAsync<PicturesSentHandler, PicturesSent>(sent);
         Assert.Equal([(id, conversation)], await GalleryAsync(host));
+
+        // Sent again once it is stored, it is not waited for again: nobody would tell of it a second time.
+        Assert.Equal(id, (await HoldAsync(host, picture, new SentImage(sending, 0, "x"))).Value);
+        Assert.True((await KeepAsync(host, conversation, id)).IsSuccess);
+        Assert.Equal([(id, conversation)], await GalleryAsync(host));
         await host.SweepAsync(TimeSpan.FromDays(1000));
         Assert.Equal([(id, conversation)], await GalleryAsync(host));
     }
