@@ -12,6 +12,7 @@ namespace SevenX42.Faults.Tests;
 /// without a connection for long. By default with a few; as on a busy day:
 /// <code>
 /// ROLLING_SOCKETS=1000 ROLLING_ANSWERS=100 dotnet test tests/SevenX42.Faults.Tests --filter FullyQualifiedName~RollingRestartTests
+/// ROLLING_SOCKETS=1000 ROLLING_ANSWERS=100 ROLLING_DRAIN=8 dotnet test tests/SevenX42.Faults.Tests --filter FullyQualifiedName~RollingRestartTests
 /// </code>
 /// </summary>
 [Collection(nameof(Alone))]
