@@ -1,5 +1,4 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
@@ -11,7 +10,7 @@ namespace SevenX42.Modules.Media.Features.Images;
 /// Deletes the pictures of a job that its end does not name, and whatever picture of it is still to come: its worker died, or lost it, before
 /// it could say that they are stored, so no answer has them.
 /// </summary>
-internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unreferenced, IServiceProvider services, TimeProvider time)
+internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unreferenced, IGenerationApi generation, TimeProvider time)
 {
     private const int BatchSize = 100;
 
@@ -55,7 +54,7 @@ internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unr
                 .Select(a => a.JobId!.Value).Distinct().OrderBy(id => id).Take(BatchSize).ToListAsync(cancellationToken);
             if (jobs.Count == 0)
                 return;
-            foreach (var (job, named) in await services.GetRequiredService<IGenerationApi>().GetEndedDrawingsAsync(jobs, cancellationToken))
+            foreach (var (job, named) in await generation.GetEndedDrawingsAsync(jobs, cancellationToken))
             {
                 IReadOnlyList<string> hashes;
                 await using (var transaction = await context.Database.BeginTransactionAsync(cancellationToken))
