@@ -129,20 +129,30 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
         using var timer = new PeriodicTimer(Interval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            try
-            {
-                await using var scope = scopes.CreateAsyncScope();
-                await LetGoAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
-                await PurgeAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
-            }
-            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
-            {
-                // Whatever the database or the store came up with, it must not end the process.
-                LogFailed(e);
-            }
+            // Each by itself: one that fails every time does not keep the other from being done.
+            await TryAsync(LetGoAsync, LogLetGoFailed, stoppingToken);
+            await TryAsync(PurgeAsync, LogFailed, stoppingToken);
+        }
+    }
+
+    private async Task TryAsync(
+        Func<IServiceProvider, DateTimeOffset, CancellationToken, Task> step, Action<Exception> logFailed, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            await step(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+        {
+            // Whatever the database or the store came up with, it must not end the process.
+            logFailed(e);
         }
     }
 
     [LoggerMessage(1, LogLevel.Warning, "Deleted files can't be purged now; tried again in a minute")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(2, LogLevel.Warning, "Pictures kept for messages that never came can't be let go now; tried again in a minute")]
+    private partial void LogLetGoFailed(Exception exception);
 }
