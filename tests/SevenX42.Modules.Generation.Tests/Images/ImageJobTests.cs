@@ -291,6 +291,26 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task An_end_that_can_not_be_read_hides_no_other()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "500"));
+        List<Guid> newer = [];
+        foreach (var drawn in (string[])["""{"Pictures":"elsewhere"}""", """{"Images":[]}"""])
+        {
+            newer.Add((await host.DeliverAsync(Request(steps: 1))).GenerationId);
+            await host.FinishAsync(newer[^1]);
+            await ScalarAsync<int>($"UPDATE generation.jobs SET drawn = '{drawn}' WHERE id = '{newer[^1]}' RETURNING attempt");
+        }
+
+        var known = await host.DeliverAsync(Request(steps: 1));
+        var finished = await host.FinishAsync(known.GenerationId);
+
+        var ended = await host.Api.GetEndedDrawingsAsync([.. newer, known.GenerationId], Cancelled);
+        Assert.Equal([known.GenerationId], ended.Keys);
+        Assert.Equal(finished.Pictures, ended[known.GenerationId]);
+    }
+
+    [Fact]
     public async Task A_drawing_whose_workers_died_is_given_up_as_a_drawing()
     {
         await using var host = await StartAsync(settings: [("Generation:DemoStepsPerSecond", "1")]);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MediatR;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Modules.Generation.Domain.Images;
@@ -20,6 +21,26 @@ internal sealed class GetEndedDrawingsHandler(GenerationDbContext context)
             .Where(j => ids.Contains(j.Id) && j.FinishedAt != null && j.Image != null && (j.Drawn != null || j.Text != null))
             .Select(j => new { j.Id, j.Drawn })
             .ToListAsync(cancellationToken);
-        return found.ToDictionary(f => f.Id, f => (IReadOnlyList<Guid>)[.. Drawn.Read(f.Drawn).Pictures.Select(p => p.AssetId)]);
+        var ended = new Dictionary<Guid, IReadOnlyList<Guid>>(found.Count);
+        foreach (var job in found)
+        {
+            // What a newer version may have stored says nothing about the others, and not that there are no pictures.
+            if (PicturesOf(job.Drawn) is { } pictures)
+                ended.Add(job.Id, [.. pictures.Select(p => p.AssetId)]);
+        }
+
+        return ended;
+    }
+
+    private static IReadOnlyList<DrawnPicture>? PicturesOf(string? drawn)
+    {
+        try
+        {
+            return Drawn.Read(drawn).Pictures;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 }
