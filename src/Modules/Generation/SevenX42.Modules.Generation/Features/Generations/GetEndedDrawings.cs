@@ -14,8 +14,8 @@ internal sealed class GetEndedDrawingsHandler(GenerationDbContext context)
 {
     public async Task<Result<IReadOnlyDictionary<Guid, IReadOnlyList<Guid>>>> Handle(GetEndedDrawings request, CancellationToken cancellationToken)
     {
-        // One that was stopped before it began has drawn nothing. Once it is cleared, it can't be told from one whose pictures were cleared, too,
-        // by a version that did so: of those nothing is said.
+        // Earlier versions did not say of one that was stopped in the queue that it names nothing, and cleared the pictures with the text. Of
+        // those two, which can't be told apart, nothing is said once they are cleared.
         var ids = request.GenerationIds;
         var found = await context.Jobs
             .Where(j => ids.Contains(j.Id) && j.FinishedAt != null && j.Image != null && (j.Drawn != null || j.Text != null))
