@@ -271,4 +271,35 @@ public sealed class DeletionTests(PostgresServer postgres)
         });
         await purge.StopAsync(Cancellation);
     }
+
+    [Fact]
+    public async Task What_was_kept_is_let_go_in_batches_that_wait_for_nobody()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var rows = Enumerable.Range(0, 150).Select(i => GalleryTests.Row(Ann, i)).ToList();
+        var locked = rows[0].Id;
+        await host.QueryAsync(async context =>
+        {
+            context.AddRange(rows);
+            await context.SaveChangesAsync(Cancellation);
+            return await context.Assets.ExecuteUpdateAsync(
+                set => set.SetProperty(a => a.UnconfirmedSince, TimeProvider.System.GetUtcNow()).SetProperty(a => a.ConversationId, Bob), Cancellation);
+        });
+        await host.QueryAsync(async context =>
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync(Cancellation);
+            await context.Assets.Where(a => a.Id == locked).ExecuteUpdateAsync(set => set.SetProperty(a => a.FileName, "b.png"), Cancellation);
+            await host.SweepAsync(AssetPurge.Confirmation + TimeSpan.FromHours(1));
+            Assert.Equal((50, 50), await LeftAsync());
+            await host.SweepAsync(AssetPurge.Confirmation + TimeSpan.FromHours(1));
+            Assert.Equal((1, 1), await LeftAsync());
+            return 0;
+        });
+        await host.SweepAsync(AssetPurge.Confirmation + TimeSpan.FromHours(1));
+        Assert.Equal((0, 0), await LeftAsync());
+
+        async Task<(int Unconfirmed, int Conversation)> LeftAsync() => (
+            await host.QueryAsync(context => context.Assets.CountAsync(a => a.UnconfirmedSince != null, Cancellation)),
+            await host.QueryAsync(context => context.Assets.CountAsync(a => a.ConversationId != null, Cancellation)));
+    }
 }

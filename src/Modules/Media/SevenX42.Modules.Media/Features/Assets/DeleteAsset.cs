@@ -116,12 +116,16 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
     }
 
     /// <summary>
-    /// Makes what was kept for messages that never came uploads like any other: their owner sees them, and is charged for them, since they
-    /// were kept, and nobody takes them away.
+    /// Makes a batch of what was kept for messages that never came uploads like any other: their owner sees them, and is charged for them,
+    /// since they were kept, and nobody takes them away. It does without the owners' rows, for it waits for nobody.
     /// </summary>
     internal static Task LetGoAsync(IServiceProvider services, DateTimeOffset now, CancellationToken cancellationToken) =>
-        services.GetRequiredService<MediaDbContext>().Assets.Where(a => a.UnconfirmedSince < now - Confirmation && a.DeletedAt == null).ExecuteUpdateAsync(
-            set => set.SetProperty(a => a.ConversationId, (Guid?)null).SetProperty(a => a.UnconfirmedSince, (DateTimeOffset?)null),
+        services.GetRequiredService<MediaDbContext>().Database.ExecuteSqlAsync(
+            $"""
+            UPDATE media.assets SET conversation_id = NULL, unconfirmed_since = NULL WHERE id = ANY (ARRAY(
+                SELECT id FROM media.assets WHERE unconfirmed_since < {now - Confirmation} AND deleted_at IS NULL
+                ORDER BY unconfirmed_since LIMIT {BatchSize} FOR UPDATE SKIP LOCKED))
+            """,
             cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
