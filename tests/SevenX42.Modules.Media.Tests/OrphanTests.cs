@@ -92,6 +92,47 @@ public sealed class OrphanTests(PostgresServer postgres)
         }
     }
 
+    [Fact]
+    public async Task Whoever_looks_for_lost_pictures_does_not_read_what_people_have_sent()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var now = TimeProvider.System.GetUtcNow();
+        var job = Guid.CreateVersion7(now.AddHours(-2));
+        List<Guid> asked = [];
+        host.Drawings.Ended = ids =>
+        {
+            asked.AddRange(ids);
+            return new Dictionary<Guid, IReadOnlyList<Guid>>();
+        };
+        await host.QueryAsync(async context =>
+        {
+            context.Add(GalleryTests.Row(NewId(), 1, prompt: "a boat"));
+            await context.SaveChangesAsync(Cancellation);
+            // The ids of sendings are hashes.
+            return await context.Database.ExecuteSqlAsync(
+                $"""
+                INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, job_id, job_index)
+                SELECT gen_random_uuid(), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, gen_random_uuid(), 0
+                FROM media.assets, generate_series(1, 5000);
+                UPDATE media.assets SET job_id = {job}, job_index = 0 WHERE prompt IS NOT NULL;
+                ANALYZE media.assets
+                """,
+                Cancellation);
+        });
+
+        await using var scope = host.Services.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<MediaDbContext>();
+        await using var transaction = await context.Database.BeginTransactionAsync(Cancellation);
+        var before = await ReadAsync();
+        await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(now, Cancellation);
+
+        Assert.Equal([job], asked);
+        Assert.InRange(await ReadAsync() - before, 1, 20);
+
+        Task<long> ReadAsync() => context.Database.SqlQuery<long>(
+            $"SELECT seq_tup_read + idx_tup_fetch AS \"Value\" FROM pg_stat_xact_user_tables WHERE schemaname = 'media' AND relname = 'assets'").SingleAsync(Cancellation);
+    }
+
     /// <summary>Compares the store with the database.</summary>
     /// <returns>How many blobs there are.</returns>
     private static async Task<int> AssertNoOrphansAsync(MediaHost host)

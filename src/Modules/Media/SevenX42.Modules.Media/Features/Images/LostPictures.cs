@@ -46,11 +46,14 @@ internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unr
     {
         // Ids of jobs begin with their time. Of older ones it may be forgotten that their end was told.
         var last = Guid.CreateVersion7(time.GetUtcNow() - AssetPurge.Memory);
+        // A job is older than its pictures. What was sent has an id there, too, made of a hash, so that almost none of it lies below; it
+        // would all be read. Should the clock that a job has its id from be ahead, a later pass finds it.
+        var end = Guid.CreateVersion7(storedBefore);
         while (true)
         {
-            // What was sent has an id there, too, and no prompt.
+            // What was sent has no prompt.
             var jobs = await context.Assets
-                .Where(a => a.JobId > last && a.Prompt != null && a.CreatedAt < storedBefore && !context.EndedJobs.Any(j => j.Id == a.JobId))
+                .Where(a => a.JobId > last && a.JobId < end && a.Prompt != null && a.CreatedAt < storedBefore && !context.EndedJobs.Any(j => j.Id == a.JobId))
                 .Select(a => a.JobId!.Value).Distinct().OrderBy(id => id).Take(BatchSize).ToListAsync(cancellationToken);
             if (jobs.Count == 0)
                 return;
