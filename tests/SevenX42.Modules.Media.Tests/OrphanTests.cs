@@ -68,7 +68,7 @@ public sealed class OrphanTests(PostgresServer postgres)
         await WithAsync(context => context.Database.ExecuteSqlAsync(
             $"""
             INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, job_index)
-            SELECT uuidv7(), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, 1 FROM media.assets;
+            SELECT {NewId()}, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, job_id, 1 FROM media.assets;
             UPDATE media.owners SET bytes = bytes + {named.Bytes} WHERE id = {named.OwnerId}
             """,
             Cancellation));
