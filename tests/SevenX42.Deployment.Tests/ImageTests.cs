@@ -226,9 +226,25 @@ public sealed class ImageTests
 
         public async ValueTask DisposeAsync()
         {
+            List<Exception> faults = [];
             foreach (var id in _ids)
-                await RunAsync(_engine, "rm", "-f", "-v", id);
-            await RunAsync(_engine, "network", "rm", _network);
+                await TryAsync("rm", "-f", "-v", id);
+            await TryAsync("network", "rm", _network);
+            if (faults.Count > 0)
+                throw new AggregateException(faults);
+
+            // One that stays is no reason to leave the others.
+            async Task TryAsync(params string[] arguments)
+            {
+                try
+                {
+                    await RunAsync(_engine, arguments);
+                }
+                catch (Exception e) when (e is InvalidOperationException or OperationCanceledException)
+                {
+                    faults.Add(e);
+                }
+            }
         }
 
         private string[] Restricted() =>

@@ -1,12 +1,16 @@
 using System.Net;
 using Microsoft.EntityFrameworkCore;
 using Microsoft.Extensions.DependencyInjection;
+using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Time.Testing;
 using SevenX42.Contracts.Identity;
+using SevenX42.Contracts.Media;
 using SevenX42.Messaging;
+using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
 using SevenX42.Modules.Media.Infrastructure.Blobs;
 using SevenX42.Modules.Media.Integration;
+using SevenX42.Modules.Media.Tests.Images;
 using SevenX42.Testing;
 
 namespace SevenX42.Modules.Media.Tests;
@@ -203,5 +207,99 @@ public sealed class DeletionTests(PostgresServer postgres)
             return host.Files().Count == 0;
         });
         await web.StopAsync(Cancellation);
+    }
+    [Fact]
+    public async Task A_drawing_that_can_not_be_asked_for_is_said_and_keeps_no_orphan_from_being_swept()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        using var client = host.ClientOf(Ann);
+        await client.UploadAsync(Uploads.NewText());
+        await host.QueryAsync(context => context.Assets.ExecuteDeleteAsync(Cancellation));
+        var orphan = host.Files().Single();
+        await using (var scope = host.Services.CreateAsyncScope())
+        {
+            using var content = new MemoryStream(Pictures.Png());
+            Assert.True((await scope.ServiceProvider.GetRequiredService<IMediaApi>().StoreGeneratedAsync(
+                Ann, content, new(Guid.CreateVersion7(TimeProvider.System.GetUtcNow()), 0, null, "a boat"), Cancellation)).IsSuccess);
+        }
+
+        foreach (var file in host.Files())
+            File.SetLastWriteTimeUtc(Path.Combine(host.Directory, file), TimeProvider.System.GetUtcNow().AddHours(-9).UtcDateTime);
+        host.Drawings.Ended = _ => throw new InvalidOperationException("of a newer version");
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var lines = new LogLines();
+        using var logs = new LoggerFactory([lines]);
+        using var sweeper = ActivatorUtilities.CreateInstance<BlobSweeper>(host.Services, new AppRoleContext(AppRole.Web), time, logs.CreateLogger<BlobSweeper>());
+        await sweeper.StartAsync(Cancellation);
+        await Eventually.TrueAsync(() =>
+        {
+            time.Advance(TimeSpan.FromHours(1));
+            return !host.Files().Contains(orphan);
+        });
+        await sweeper.StopAsync(Cancellation);
+        var warnings = lines.All.Where(l => l.Level == LogLevel.Warning).ToList();
+        Assert.NotEmpty(warnings);
+        Assert.All(warnings, w => Assert.Contains("of a newer version", w.Text, StringComparison.Ordinal));
+        Assert.DoesNotContain(warnings, w => w.Text.Contains("The blob store could not be swept", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public async Task What_was_deleted_is_purged_though_what_was_kept_can_not_be_let_go()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var old = TimeProvider.System.GetUtcNow() - TimeSpan.FromDays(9);
+        await host.QueryAsync(async context =>
+        {
+            context.Add(GalleryTests.Row(Ann, 1, deletedAt: old));
+            context.Add(GalleryTests.Row(Ann, 2));
+            await context.SaveChangesAsync(Cancellation);
+            await context.Assets.Where(a => a.DeletedAt == null).ExecuteUpdateAsync(set => set.SetProperty(a => a.UnconfirmedSince, old), Cancellation);
+            return await context.Database.ExecuteSqlAsync(
+                $"""
+                CREATE FUNCTION media.refuse() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION $$not now$$; END';
+                CREATE TRIGGER refuse BEFORE UPDATE ON media.assets FOR EACH ROW EXECUTE FUNCTION media.refuse()
+                """,
+                Cancellation);
+        });
+        var time = new FakeTimeProvider(TimeProvider.System.GetUtcNow());
+        using var purge = ActivatorUtilities.CreateInstance<AssetPurge>(host.Services, time);
+        await purge.StartAsync(Cancellation);
+        await Eventually.TrueAsync(async () =>
+        {
+            time.Advance(TimeSpan.FromMinutes(1));
+            return await host.CountAssetsAsync() == 1;
+        });
+        await purge.StopAsync(Cancellation);
+    }
+
+    [Fact]
+    public async Task What_was_kept_is_let_go_in_batches_that_wait_for_nobody()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var rows = Enumerable.Range(0, 150).Select(i => GalleryTests.Row(Ann, i)).ToList();
+        var locked = rows[0].Id;
+        await host.QueryAsync(async context =>
+        {
+            context.AddRange(rows);
+            await context.SaveChangesAsync(Cancellation);
+            return await context.Assets.ExecuteUpdateAsync(
+                set => set.SetProperty(a => a.UnconfirmedSince, TimeProvider.System.GetUtcNow()).SetProperty(a => a.ConversationId, Bob), Cancellation);
+        });
+        await host.QueryAsync(async context =>
+        {
+            await using var transaction = await context.Database.BeginTransactionAsync(Cancellation);
+            await context.Assets.Where(a => a.Id == locked).ExecuteUpdateAsync(set => set.SetProperty(a => a.FileName, "b.png"), Cancellation);
+            await host.SweepAsync(AssetPurge.Confirmation + TimeSpan.FromHours(1));
+            Assert.Equal((50, 50), await LeftAsync());
+            await host.SweepAsync(AssetPurge.Confirmation + TimeSpan.FromHours(1));
+            Assert.Equal((1, 1), await LeftAsync());
+            return 0;
+        });
+        await host.SweepAsync(AssetPurge.Confirmation + TimeSpan.FromHours(1));
+        Assert.Equal((0, 0), await LeftAsync());
+
+        async Task<(int Unconfirmed, int Conversation)> LeftAsync() => (
+            await host.QueryAsync(context => context.Assets.CountAsync(a => a.UnconfirmedSince != null, Cancellation)),
+            await host.QueryAsync(context => context.Assets.CountAsync(a => a.ConversationId != null, Cancellation)));
     }
 }

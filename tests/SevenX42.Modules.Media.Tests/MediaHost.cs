@@ -9,6 +9,7 @@ using Microsoft.Extensions.Configuration;
 using Microsoft.Extensions.DependencyInjection;
 using Microsoft.Extensions.Logging;
 using Microsoft.Extensions.Options;
+using SevenX42.Contracts.Generation;
 using SevenX42.Http;
 using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
@@ -34,6 +35,9 @@ internal sealed class MediaHost : IAsyncDisposable
 
     public IServiceProvider Services => _app.Services;
 
+    /// <summary>What Generation says.</summary>
+    public Drawings Drawings => Services.GetRequiredService<Drawings>();
+
     public static async Task<MediaHost> StartAsync(PostgresServer postgres, params (string Key, string Value)[] settings)
     {
         var directory = Path.Combine(System.IO.Directory.CreateTempSubdirectory("7x42-media-").FullName, "media");
@@ -51,6 +55,8 @@ internal sealed class MediaHost : IAsyncDisposable
             builder.Configuration[key] = value;
         builder.Services.AddSingleton(TimeProvider.System);
         builder.Services.AddSingleton(new AppRoleContext(AppRole.All));
+        builder.Services.AddSingleton<Drawings>();
+        builder.Services.AddSingleton<IGenerationApi>(provider => provider.GetRequiredService<Drawings>());
         builder.Services.AddHttpBuildingBlocks();
         builder.Services.AddAuthorization();
         builder.Services.AddAuthentication(HeaderAuthentication.Name)
@@ -147,6 +153,33 @@ internal sealed class HeaderAuthentication(IOptionsMonitor<AuthenticationSchemeO
         Request.Headers[Name].ToString() is { Length: > 0 } user
             ? AuthenticateResult.Success(new AuthenticationTicket(Principal(user), Name))
             : AuthenticateResult.NoResult());
+}
+
+/// <summary>Stands in for Generation: knows of the drawings that a test tells it of.</summary>
+internal sealed class Drawings : IGenerationApi
+{
+    private static readonly Dictionary<Guid, IReadOnlyList<Guid>> None = [];
+
+    /// <summary>The pictures that the ends of those drawings name.</summary>
+    public Func<IReadOnlyCollection<Guid>, IReadOnlyDictionary<Guid, IReadOnlyList<Guid>>> Ended { get; set; } = _ => None;
+
+    public Task<IReadOnlyDictionary<Guid, IReadOnlyList<Guid>>> GetEndedDrawingsAsync(
+        IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken) => Task.FromResult(Ended(generationIds));
+
+    // Whatever else it may be asked is no affair of this module.
+    public ValueTask<IReadOnlyList<ModelInfo>> GetModelsAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<ImageModelInfo>> GetImageModelsAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public ValueTask<Result> CheckImageAsync(string model, string prompt, ImageOptions options, CancellationToken cancellationToken) =>
+        throw new NotSupportedException();
+
+    public ValueTask<IReadOnlyList<ProviderInfo>> GetProvidersAsync(CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<bool> CancelAsync(Guid generationId, CancellationToken cancellationToken) => throw new NotSupportedException();
+
+    public Task<IReadOnlyDictionary<Guid, GenerationCheckpoint>> GetCheckpointsAsync(
+        IReadOnlyCollection<Guid> generationIds, CancellationToken cancellationToken) => throw new NotSupportedException();
 }
 
 /// <summary>Uploads as a browser makes them.</summary>

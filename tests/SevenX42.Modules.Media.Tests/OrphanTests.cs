@@ -56,8 +56,11 @@ public sealed class OrphanTests(PostgresServer postgres)
     public async Task Pictures_of_a_job_whose_end_was_missed_go_when_it_is_asked_for()
     {
         var database = await postgres.CreateDatabaseAsync();
+        var clock = new ForwardClock();
         await using var app = await AppHost.StartAsync(
-            database, [new("Generation:DemoStepsPerSecond", "500"), new("Media:SweepInterval", "00:00:01"), new("Media:SweepAge", "01:00:00")]);
+            database,
+            [new("Generation:DemoStepsPerSecond", "500"), new("Media:SweepInterval", "00:00:01"), new("Media:SweepAge", "01:00:00")],
+            services => services.AddSingleton<TimeProvider>(clock));
         using var browser = new ChatBrowser(app);
         await browser.FinishedAsync(await browser.BeginAsync("/image a boat"));
         await Eventually.TrueAsync(async () => await WithAsync(context => context.EndedJobs.AnyAsync(Cancellation)));
@@ -79,8 +82,7 @@ public sealed class OrphanTests(PostgresServer postgres)
         Assert.Equal(2, await WithAsync(context => context.Assets.CountAsync(Cancellation)));
 
         // Once they are old enough nobody has to ask.
-        await WithAsync(context => context.Assets.ExecuteUpdateAsync(
-            set => set.SetProperty(a => a.CreatedAt, a => a.CreatedAt - TimeSpan.FromHours(2)), Cancellation));
+        clock.Forward(TimeSpan.FromHours(2));
         await Eventually.TrueAsync(async () => await WithAsync(context => context.EndedJobs.AnyAsync(Cancellation)));
         Assert.Equal([named.Id], await WithAsync(context => context.Assets.Select(a => a.Id).ToListAsync(Cancellation)));
         Assert.Equal(charged, await ChargedAsync());
@@ -103,6 +105,47 @@ public sealed class OrphanTests(PostgresServer postgres)
             await using var scope = app.Services.CreateAsyncScope();
             return await query(scope.ServiceProvider.GetRequiredService<MediaDbContext>());
         }
+    }
+
+    [Fact]
+    public async Task Whoever_looks_for_lost_pictures_does_not_read_what_people_have_sent()
+    {
+        await using var host = await MediaHost.StartAsync(postgres);
+        var now = TimeProvider.System.GetUtcNow();
+        var job = Guid.CreateVersion7(now.AddHours(-2));
+        List<Guid> asked = [];
+        host.Drawings.Ended = ids =>
+        {
+            asked.AddRange(ids);
+            return new Dictionary<Guid, IReadOnlyList<Guid>>();
+        };
+        await host.QueryAsync(async context =>
+        {
+            context.Add(GalleryTests.Row(NewId(), 1, prompt: "a boat"));
+            await context.SaveChangesAsync(Cancellation);
+            // The ids of sendings are hashes.
+            return await context.Database.ExecuteSqlAsync(
+                $"""
+                INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, job_id, job_index)
+                SELECT gen_random_uuid(), owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, gen_random_uuid(), 0
+                FROM media.assets, generate_series(1, 5000);
+                UPDATE media.assets SET job_id = {job}, job_index = 0 WHERE prompt IS NOT NULL;
+                ANALYZE media.assets
+                """,
+                Cancellation);
+        });
+
+        await using var scope = host.Services.CreateAsyncScope();
+        var context = scope.ServiceProvider.GetRequiredService<MediaDbContext>();
+        await using var transaction = await context.Database.BeginTransactionAsync(Cancellation);
+        var before = await ReadAsync();
+        await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(now, Cancellation);
+
+        Assert.Equal([job], asked);
+        Assert.InRange(await ReadAsync() - before, 1, 20);
+
+        Task<long> ReadAsync() => context.Database.SqlQuery<long>(
+            $"SELECT seq_tup_read + idx_tup_fetch AS \"Value\" FROM pg_stat_xact_user_tables WHERE schemaname = 'media' AND relname = 'assets'").SingleAsync(Cancellation);
     }
 
     /// <summary>Compares the store with the database.</summary>

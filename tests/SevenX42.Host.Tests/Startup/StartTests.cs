@@ -50,18 +50,15 @@ public sealed class StartTests(PostgresServer postgres) : ProcessTest(postgres)
     public async Task An_images_library_that_can_t_be_loaded_is_answered_with_what_it_misses()
     {
         Assert.SkipUnless(OperatingSystem.IsLinux(), "Elsewhere a library is not looked for by such a path.");
-        var libraries = Directory.CreateTempSubdirectory("7x42-libraries-");
+        var libraries = Data.CreateSubdirectory("libraries");
         await File.WriteAllTextAsync(Path.Combine(libraries.FullName, "libresolv.so.2"), "no library", Cancel);
 
-        await using (var host = HostProcess.Launch(On(await Postgres.CreateDatabaseAsync(), ("LD_LIBRARY_PATH", libraries.FullName))))
-        {
-            Assert.Equal(1, await host.ExitAsync());
-            var sentence = Assert.Single(host.Errors);
-            Assert.StartsWith("The configuration is not valid: The library that reads and writes pictures, libvips, can't be loaded;", sentence, StringComparison.Ordinal);
-            Assert.Contains("libresolv.so.2", sentence, StringComparison.Ordinal);
-        }
+        await using var host = HostProcess.Launch(On(await Postgres.CreateDatabaseAsync(), ("LD_LIBRARY_PATH", libraries.FullName)));
 
-        libraries.Delete(recursive: true);
+        Assert.Equal(1, await host.ExitAsync());
+        var sentence = Assert.Single(host.Errors);
+        Assert.StartsWith("The configuration is not valid: The library that reads and writes pictures, libvips, can't be loaded;", sentence, StringComparison.Ordinal);
+        Assert.Contains("libresolv.so.2", sentence, StringComparison.Ordinal);
     }
 
     [Fact]

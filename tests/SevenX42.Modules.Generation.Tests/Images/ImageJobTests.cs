@@ -291,6 +291,44 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
     }
 
     [Fact]
+    public async Task A_drawing_that_was_stopped_in_the_queue_is_remembered_as_one_that_names_no_pictures()
+    {
+        await using var host = await StartAsync(settings: [("Generation:MaxConcurrent", "1"), ("Generation:DemoStepsPerSecond", "1")]);
+        var drawn = await host.DeliverAsync(Request(steps: 50));
+        await host.UntilJobAsync(drawn.GenerationId, j => j.Attempt == 1, "it is drawn");
+        // As a worker leaves it that died before it could say which pictures there are.
+        var queued = await host.DeliverAsync(Request(steps: 50));
+        await host.Api.CancelAsync(queued.GenerationId, Cancelled);
+        Assert.Empty((await host.FinishAsync(queued.GenerationId)).Pictures!);
+        await host.Services.GetRequiredService<JobStore>().SweepAsync(TimeSpan.Zero, TimeSpan.FromDays(30), 100, Cancelled);
+        Assert.Null((await host.FindJobAsync(queued.GenerationId))!.Text);
+
+        var ended = await host.Api.GetEndedDrawingsAsync([drawn.GenerationId, queued.GenerationId], Cancelled);
+        Assert.Equal([queued.GenerationId], ended.Keys);
+        Assert.Empty(ended[queued.GenerationId]);
+    }
+
+    [Fact]
+    public async Task An_end_that_can_not_be_read_hides_no_other()
+    {
+        await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "500"));
+        List<Guid> newer = [];
+        foreach (var drawn in (string[])["""{"Pictures":"elsewhere"}""", """{"Images":[]}"""])
+        {
+            newer.Add((await host.DeliverAsync(Request(steps: 1))).GenerationId);
+            await host.FinishAsync(newer[^1]);
+            await ScalarAsync<int>($"UPDATE generation.jobs SET drawn = '{drawn}' WHERE id = '{newer[^1]}' RETURNING attempt");
+        }
+
+        var known = await host.DeliverAsync(Request(steps: 1));
+        var finished = await host.FinishAsync(known.GenerationId);
+
+        var ended = await host.Api.GetEndedDrawingsAsync([.. newer, known.GenerationId], Cancelled);
+        Assert.Equal([known.GenerationId], ended.Keys);
+        Assert.Equal(finished.Pictures, ended[known.GenerationId]);
+    }
+
+    [Fact]
     public async Task A_drawing_whose_workers_died_is_given_up_as_a_drawing()
     {
         await using var host = await StartAsync(settings: [("Generation:DemoStepsPerSecond", "1")]);

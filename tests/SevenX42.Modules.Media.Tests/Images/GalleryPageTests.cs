@@ -235,12 +235,14 @@ public sealed class GalleryPageTests(GalleryPageTests.App app) : IClassFixture<G
         string[] pages = ["/images/grid", "/images/grid?q=fox", $"/images/{few[1].Id}", $"/images/{few[1].Id}?q=fox"];
         var before = await CountAsync(pages);
         // Enough of others that reading all of them is no shortcut.
+        var now = TimeProvider.System.GetUtcNow();
+        var ids = Enumerable.Range(1, 5000).Select(n => Guid.CreateVersion7(now.AddSeconds(-n))).ToArray();
         await app.QueryAsync(context => context.Database.ExecuteSqlAsync(
             $"""
             INSERT INTO media.assets (id, owner_id, kind, media_type, bytes, content_hash, file_name, width, height, preview, created_at, prompt, search)
-            SELECT uuidv7(make_interval(secs => -n)), CASE WHEN n % 50 = 0 THEN {_ann} ELSE uuidv7() END, kind, media_type, bytes, content_hash,
+            SELECT i.id, CASE WHEN n % 50 = 0 THEN {_ann} ELSE gen_random_uuid() END, kind, media_type, bytes, content_hash,
                 file_name, width, height, preview, created_at, prompt, to_tsvector('simple', 'a fox ' || n)
-            FROM media.assets, generate_series(1, 5000) n WHERE id = {few[0].Id}
+            FROM media.assets a, unnest({ids}) WITH ORDINALITY i(id, n) WHERE a.id = {few[0].Id}
             """,
             Cancellation));
         await app.QueryAsync(context => context.Database.ExecuteSqlAsync($"ANALYZE media.assets", Cancellation));

@@ -162,6 +162,41 @@ public sealed class SentImageTests(PostgresServer postgres)
     }
 
     [Fact]
+    public async Task What_is_refused_leaves_the_pictures_that_were_let_go_as_they_were()
+    {
+        await using var host = await MediaHost.StartAsync(postgres, ("Media:QuotaBytes", "800000"));
+        var letGo = (await HoldAsync(host, Pictures.Png(40, 30), new SentImage(NewId(), 0, "x"))).Value;
+        await KeepAsync(host, NewId(), letGo);
+        await host.SweepAsync(TimeSpan.FromDays(9));
+        var conversation = NewId();
+        var held = (await HoldAsync(host, Pictures.Png(400, 300), new SentImage(NewId(), 0, "x"))).Value;
+
+        Assert.Equal("picture_gone", (await KeepAsync(host, conversation, letGo, held, NewId())).Error?.Code);
+        await AssertIsLetGoAsync();
+        var gone = NewId();
+        await host.DeliverAsync<ConversationDeletedHandler, ConversationDeleted>(new ConversationDeleted(NewId(), gone, Ann));
+        Assert.Equal(ErrorKind.NotFound, (await KeepAsync(host, gone, letGo, held)).Error?.Kind);
+        await AssertIsLetGoAsync();
+        // Nor does one go where it would never be deleted from.
+        Assert.Equal(ErrorKind.NotFound, (await KeepAsync(host, gone, letGo)).Error?.Kind);
+        await AssertIsLetGoAsync();
+        await host.QueryAsync(context => context.Database.ExecuteSqlAsync($"UPDATE media.owners SET bytes = bytes + 799000", Cancellation));
+        Assert.Equal("quota_exceeded", (await KeepAsync(host, conversation, letGo, held)).Error?.Code);
+        await AssertIsLetGoAsync();
+
+        // For what is charged already there is room.
+        await host.QueryAsync(context => context.Database.ExecuteSqlAsync($"UPDATE media.owners SET bytes = 900000", Cancellation));
+        Assert.True((await KeepAsync(host, conversation, letGo)).IsSuccess);
+        Assert.Equal(900_000, await host.BytesOfAsync(Ann));
+
+        async Task AssertIsLetGoAsync()
+        {
+            var row = await host.QueryAsync(context => context.Assets.AsNoTracking().SingleAsync(a => a.Id == letGo, Cancellation));
+            Assert.Equal((null, null, null), (row.ConversationId, row.UnconfirmedSince, row.DeletedAt));
+        }
+    }
+
+    [Fact]
     public async Task Models_are_shown_a_JPEG_of_1024_pixels_at_most_without_what_one_sees_through()
     {
         await using var host = await MediaHost.StartAsync(postgres);

@@ -1,3 +1,4 @@
+using System.Text.Json;
 using MediatR;
 using Microsoft.EntityFrameworkCore;
 using SevenX42.Modules.Generation.Domain.Images;
@@ -13,13 +14,33 @@ internal sealed class GetEndedDrawingsHandler(GenerationDbContext context)
 {
     public async Task<Result<IReadOnlyDictionary<Guid, IReadOnlyList<Guid>>>> Handle(GetEndedDrawings request, CancellationToken cancellationToken)
     {
-        // One that was stopped before it began has drawn nothing. Once it is cleared, it can't be told from one whose pictures were cleared, too,
-        // by a version that did so: of those nothing is said.
+        // Earlier versions did not say of one that was stopped in the queue that it names nothing, and cleared the pictures with the text. Of
+        // those two, which can't be told apart, nothing is said once they are cleared.
         var ids = request.GenerationIds;
         var found = await context.Jobs
             .Where(j => ids.Contains(j.Id) && j.FinishedAt != null && j.Image != null && (j.Drawn != null || j.Text != null))
             .Select(j => new { j.Id, j.Drawn })
             .ToListAsync(cancellationToken);
-        return found.ToDictionary(f => f.Id, f => (IReadOnlyList<Guid>)[.. Drawn.Read(f.Drawn).Pictures.Select(p => p.AssetId)]);
+        var ended = new Dictionary<Guid, IReadOnlyList<Guid>>(found.Count);
+        foreach (var job in found)
+        {
+            // What a newer version may have stored says nothing about the others, and not that there are no pictures.
+            if (PicturesOf(job.Drawn) is { } pictures)
+                ended.Add(job.Id, [.. pictures.Select(p => p.AssetId)]);
+        }
+
+        return ended;
+    }
+
+    private static IReadOnlyList<DrawnPicture>? PicturesOf(string? drawn)
+    {
+        try
+        {
+            return Drawn.Read(drawn).Pictures;
+        }
+        catch (JsonException)
+        {
+            return null;
+        }
     }
 }

@@ -203,8 +203,10 @@ internal sealed class JobStore(
         await using var scope = scopes.CreateAsyncScope();
         var context = scope.ServiceProvider.GetRequiredService<GenerationDbContext>();
         await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        // That its end names no pictures is remembered: its worker may have stored some and died before it could say so.
         var stopped = await context.Database.ExecuteSqlAsync($"""
             UPDATE generation.jobs SET status = 'stopped', text = coalesce(text, prefix), reasoning = coalesce(reasoning, reasoning_prefix),
+                drawn = CASE WHEN image IS NULL THEN drawn ELSE coalesce(drawn, {Drawn.Nothing.ToJson()}::jsonb) END,
                 finished_at = clock_timestamp(), roles = ARRAY[]::text[], contents = ARRAY[]::text[], pictures = NULL, announced = channel = '' AND image IS NULL
             WHERE id = {id} AND status = 'queued'
             """, cancellationToken);

@@ -116,12 +116,16 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
     }
 
     /// <summary>
-    /// Makes what was kept for messages that never came uploads like any other: their owner sees them, and is charged for them, since they
-    /// were kept, and nobody takes them away.
+    /// Makes a batch of what was kept for messages that never came uploads like any other: their owner sees them, and is charged for them,
+    /// since they were kept, and nobody takes them away. It does without the owners' rows, for it waits for nobody.
     /// </summary>
     internal static Task LetGoAsync(IServiceProvider services, DateTimeOffset now, CancellationToken cancellationToken) =>
-        services.GetRequiredService<MediaDbContext>().Assets.Where(a => a.UnconfirmedSince < now - Confirmation && a.DeletedAt == null).ExecuteUpdateAsync(
-            set => set.SetProperty(a => a.ConversationId, (Guid?)null).SetProperty(a => a.UnconfirmedSince, (DateTimeOffset?)null),
+        services.GetRequiredService<MediaDbContext>().Database.ExecuteSqlAsync(
+            $"""
+            UPDATE media.assets SET conversation_id = NULL, unconfirmed_since = NULL WHERE id = ANY (ARRAY(
+                SELECT id FROM media.assets WHERE unconfirmed_since < {now - Confirmation} AND deleted_at IS NULL
+                ORDER BY unconfirmed_since LIMIT {BatchSize} FOR UPDATE SKIP LOCKED))
+            """,
             cancellationToken);
 
     protected override async Task ExecuteAsync(CancellationToken stoppingToken)
@@ -129,20 +133,30 @@ internal sealed partial class AssetPurge(IServiceScopeFactory scopes, TimeProvid
         using var timer = new PeriodicTimer(Interval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            try
-            {
-                await using var scope = scopes.CreateAsyncScope();
-                await LetGoAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
-                await PurgeAsync(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
-            }
-            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
-            {
-                // Whatever the database or the store came up with, it must not end the process.
-                LogFailed(e);
-            }
+            // Each by itself: one that fails every time does not keep the other from being done.
+            await TryAsync(LetGoAsync, LogLetGoFailed, stoppingToken);
+            await TryAsync(PurgeAsync, LogFailed, stoppingToken);
+        }
+    }
+
+    private async Task TryAsync(
+        Func<IServiceProvider, DateTimeOffset, CancellationToken, Task> step, Action<Exception> logFailed, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await using var scope = scopes.CreateAsyncScope();
+            await step(scope.ServiceProvider, time.GetUtcNow(), stoppingToken);
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+        {
+            // Whatever the database or the store came up with, it must not end the process.
+            logFailed(e);
         }
     }
 
     [LoggerMessage(1, LogLevel.Warning, "Deleted files can't be purged now; tried again in a minute")]
     private partial void LogFailed(Exception exception);
+
+    [LoggerMessage(2, LogLevel.Warning, "Pictures kept for messages that never came can't be let go now; tried again in a minute")]
+    private partial void LogLetGoFailed(Exception exception);
 }

@@ -22,6 +22,10 @@ internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake 
         var ids = request.AssetIds;
         var theirs = context.Assets.Where(a => ids.Contains(a.Id) && a.OwnerId == request.OwnerId);
         DateTimeOffset? keptAt = time.GetUtcNow();
+        // All or none. The owner's row before the assets, which whoever deletes or restores one of them waits for.
+        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
+        if (!await context.ChargeAsync(request.OwnerId, 0, long.MaxValue, cancellationToken))
+            return Gone;
         // Kept before by the same sending, whose end nobody heard of. The time in which that has to be confirmed begins anew.
         // So it does for what was let go because it never was.
         var kept = await theirs.Where(a => a.DeletedAt == null && (a.ConversationId == request.ConversationId || a.ConversationId == null)).ExecuteUpdateAsync(
@@ -32,10 +36,8 @@ internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake 
         var sizes = await held.Select(a => a.Bytes + a.VariantBytes).ToListAsync(cancellationToken);
         if (kept + sizes.Count < ids.Count)
             return Gone;
-        if (sizes.Count == 0)
-            return Result.Success;
-        await using var transaction = await context.Database.BeginTransactionAsync(cancellationToken);
-        if (!await context.ChargeAsync(request.OwnerId, sizes.Sum(), options.Value.QuotaBytes, cancellationToken))
+        // What is charged already needs no room.
+        if (sizes.Count > 0 && !await context.ChargeAsync(request.OwnerId, sizes.Sum(), options.Value.QuotaBytes, cancellationToken))
             return intake.OverQuota();
         if (await context.DeletedConversations.AnyAsync(c => c.Id == request.ConversationId, cancellationToken))
             return Error.NotFound("The conversation of this picture is gone.");
@@ -43,7 +45,7 @@ internal sealed class KeepSentImagesHandler(MediaDbContext context, AssetIntake 
             set => set.SetProperty(a => a.DeletedAt, (DateTimeOffset?)null).SetProperty(a => a.ConversationId, request.ConversationId)
                 .SetProperty(a => a.UnconfirmedSince, keptAt),
             cancellationToken);
-        // Purged meanwhile; what was charged here is rolled back.
+        // Purged meanwhile.
         if (now < sizes.Count)
             return Gone;
         await transaction.CommitAsync(cancellationToken);

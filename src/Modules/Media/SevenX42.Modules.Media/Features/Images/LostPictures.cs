@@ -1,5 +1,4 @@
 using Microsoft.EntityFrameworkCore;
-using Microsoft.Extensions.DependencyInjection;
 using SevenX42.Contracts.Generation;
 using SevenX42.Modules.Media.Features.Assets;
 using SevenX42.Modules.Media.Infrastructure;
@@ -11,7 +10,7 @@ namespace SevenX42.Modules.Media.Features.Images;
 /// Deletes the pictures of a job that its end does not name, and whatever picture of it is still to come: its worker died, or lost it, before
 /// it could say that they are stored, so no answer has them.
 /// </summary>
-internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unreferenced, IServiceProvider services, TimeProvider time)
+internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unreferenced, IGenerationApi generation, TimeProvider time)
 {
     private const int BatchSize = 100;
 
@@ -47,15 +46,18 @@ internal sealed class LostPictures(MediaDbContext context, UnreferencedBlobs unr
     {
         // Ids of jobs begin with their time. Of older ones it may be forgotten that their end was told.
         var last = Guid.CreateVersion7(time.GetUtcNow() - AssetPurge.Memory);
+        // A job is older than its pictures. What was sent has an id there, too, made of a hash, so that almost none of it lies below; it
+        // would all be read. Should the clock that a job has its id from be ahead, a later pass finds it.
+        var end = Guid.CreateVersion7(storedBefore);
         while (true)
         {
-            // What was sent has an id there, too, and no prompt.
+            // What was sent has no prompt.
             var jobs = await context.Assets
-                .Where(a => a.JobId > last && a.Prompt != null && a.CreatedAt < storedBefore && !context.EndedJobs.Any(j => j.Id == a.JobId))
+                .Where(a => a.JobId > last && a.JobId < end && a.Prompt != null && a.CreatedAt < storedBefore && !context.EndedJobs.Any(j => j.Id == a.JobId))
                 .Select(a => a.JobId!.Value).Distinct().OrderBy(id => id).Take(BatchSize).ToListAsync(cancellationToken);
             if (jobs.Count == 0)
                 return;
-            foreach (var (job, named) in await services.GetRequiredService<IGenerationApi>().GetEndedDrawingsAsync(jobs, cancellationToken))
+            foreach (var (job, named) in await generation.GetEndedDrawingsAsync(jobs, cancellationToken))
             {
                 IReadOnlyList<string> hashes;
                 await using (var transaction = await context.Database.BeginTransactionAsync(cancellationToken))

@@ -51,25 +51,37 @@ internal sealed partial class BlobSweeper(
         using var timer = new PeriodicTimer(options.Value.SweepInterval, time);
         while (await timer.WaitForNextTickAsync(stoppingToken))
         {
-            try
+            // Each process has files coming in, a worker those that models made, and maybe in a folder of its own. The store is one
+            // for all: looking through it is left to those that serve.
+            if (!role.ServesWeb)
             {
-                // Each process has files coming in, a worker those that models made, and maybe in a folder of its own. The store is one
-                // for all: looking through it is left to those that serve.
-                if (role.ServesWeb)
-                {
-                    await using (var scope = scopes.CreateAsyncScope())
-                        await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(time.GetUtcNow() - options.Value.SweepAge, stoppingToken);
-                    await SweepAsync(stoppingToken);
-                }
-                else
-                    await blobs.DiscardAbandonedAsync(time.GetUtcNow() - options.Value.SweepAge, stoppingToken);
+                await TryAsync(() => blobs.DiscardAbandonedAsync(time.GetUtcNow() - options.Value.SweepAge, stoppingToken), LogFailed, stoppingToken);
+                continue;
             }
-            catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
-            {
-                // The database or the directory is away; the next pass finds what this one missed.
-                LogFailed(logger, e);
-            }
+
+            // Each by itself: one that fails every time keeps nothing from being done but what is its own.
+            await TryAsync(() => SweepLostAsync(stoppingToken), LogLostFailed, stoppingToken);
+            await TryAsync(() => SweepAsync(stoppingToken), LogFailed, stoppingToken);
         }
+    }
+
+    private async Task TryAsync(Func<Task> sweep, Action<ILogger, Exception> logFailed, CancellationToken stoppingToken)
+    {
+        try
+        {
+            await sweep();
+        }
+        catch (Exception e) when (e is not OperationCanceledException || !stoppingToken.IsCancellationRequested)
+        {
+            // The database or the directory is away; the next pass finds what this one missed.
+            logFailed(logger, e);
+        }
+    }
+
+    private async Task SweepLostAsync(CancellationToken cancellationToken)
+    {
+        await using var scope = scopes.CreateAsyncScope();
+        await scope.ServiceProvider.GetRequiredService<LostPictures>().SweepAsync(time.GetUtcNow() - options.Value.SweepAge, cancellationToken);
     }
 
     private async Task<int> SweepBatchAsync(List<string> batch, CancellationToken cancellationToken)
@@ -89,4 +101,7 @@ internal sealed partial class BlobSweeper(
 
     [LoggerMessage(2, LogLevel.Warning, "The blob store could not be swept; the next pass tries again")]
     private static partial void LogFailed(ILogger logger, Exception exception);
+
+    [LoggerMessage(3, LogLevel.Warning, "Pictures of jobs whose end was missed could not be looked for; the next pass tries again")]
+    private static partial void LogLostFailed(ILogger logger, Exception exception);
 }
