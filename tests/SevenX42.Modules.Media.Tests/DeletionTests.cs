@@ -208,6 +208,7 @@ public sealed class DeletionTests(PostgresServer postgres)
         });
         await web.StopAsync(Cancellation);
     }
+
     [Fact]
     public async Task A_drawing_that_can_not_be_asked_for_is_said_and_keeps_no_orphan_from_being_swept()
     {

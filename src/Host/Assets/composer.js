@@ -1,5 +1,6 @@
 import htmx from "htmx.org";
 import { $, on, remember, running, showModel, stop, tell } from "./dom.js";
+import { growing } from "./realtime.js";
 
 // A version 4 UUID, which ends the address of every blob; crypto.randomUUID is missing on plain http.
 const newId = () => URL.createObjectURL(new Blob()).slice(-36);
@@ -53,6 +54,10 @@ export const composer = () => ({
   empty: true,
   busy: false,
   unsent: false,
+  // Whether the box holds another message now than the one it was tried to send: that is sent by whoever writes it.
+  changed: false,
+  // Times in a row that nothing came back.
+  losses: 0,
   // What it was tried to send, { id, text, files }, as long as nobody knows what became of it.
   tried: null,
   files: [],
@@ -91,7 +96,7 @@ export const composer = () => ({
   typed() {
     const area = this.$refs.text;
     this.empty = !this.files[0] && !area.value.trim();
-    if (this.tried && this.tried.text !== area.value && this.tried.id === this.$refs.id.value) this.$refs.id.value = newId();
+    if (this.tried && this.tried.text !== area.value && this.tried.id === this.$refs.id.value) this.change();
     this.keep();
     if (!CSS.supports("field-sizing: content")) {
       area.style.height = "auto";
@@ -116,7 +121,7 @@ export const composer = () => ({
 
   // With other pictures it is another message.
   hold(files) {
-    if (this.tried) this.$refs.id.value = newId();
+    if (this.tried) this.change();
     const { pictures } = this.$refs;
     const { most, bytes } = pictures.dataset;
     this.files = files.filter((file) => file.type && pictures.accept.includes(file.type) && file.size <= bytes).slice(0, most);
@@ -125,6 +130,11 @@ export const composer = () => ({
     this.files.forEach((file) => chosen.items.add(file));
     pictures.files = chosen.files;
     this.typed();
+  },
+
+  change() {
+    this.$refs.id.value = newId();
+    this.changed = true;
   },
 
   keep() {
@@ -155,6 +165,7 @@ export const composer = () => ({
       return;
     }
     this.busy = true;
+    this.changed = false;
     this.tried = { id: this.$refs.id.value, text: this.$refs.text.value, files: this.files };
     this.keep();
   },
@@ -167,6 +178,7 @@ export const composer = () => ({
   // After a response: whatever it says, it is there; what the server refused stays in the box.
   answered({ detail: { ctx } }) {
     this.unsent = this.busy = false;
+    this.losses = 0;
     if (ctx.response.status >= 400) return;
     this.sent();
     const path = ctx.hx.pushurl ?? ctx.hx.redirect;
@@ -180,7 +192,7 @@ export const composer = () => ({
   sent() {
     const { text, files } = this.tried ?? {};
     if (text == null) return;
-    this.unsent = this.excess = false;
+    this.unsent = this.changed = this.excess = false;
     this.tried = null;
     this.$refs.id.value = newId();
     $("#composer-notice").replaceChildren();
@@ -190,9 +202,22 @@ export const composer = () => ({
     area.focus();
   },
 
-  // No response: nobody knows whether it arrived.
+  // No response: nobody knows whether it arrived. It is tried again when the server is reached, and now and then: the connection that
+  // says so may never have been away.
   lost({ detail: { ctx } }) {
     this.unsent = ctx?.text == null;
     this.busy = false;
+    if (this.unsent) this.later(growing(5_000, this.losses++));
+  },
+
+  later(ms) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.retry(), ms);
+  },
+
+  retry() {
+    if (!this.unsent || this.changed || this.busy) return;
+    if (running()) this.later(1_000);
+    else this.$root.requestSubmit();
   },
 });

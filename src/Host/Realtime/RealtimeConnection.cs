@@ -56,7 +56,7 @@ internal sealed partial class RealtimeConnection : Timed, IRealtimeClient
 
     public RealtimeIdentity Identity => Volatile.Read(ref _identity);
 
-    /// <summary>Whether it was heard since the last beat.</summary>
+    /// <summary>Whether it was heard since the last beat; a test that moves the clock waits for it.</summary>
     public bool HasAnswered => Volatile.Read(ref _heard) >= Volatile.Read(ref _beaten);
 
     private long Milliseconds => (long)_server.Time.GetElapsedTime(0).TotalMilliseconds;

@@ -10,7 +10,7 @@ internal sealed partial class RealtimeHeartbeat(ChannelFeeds feeds, TimeProvider
     private readonly TimingWheel _wheel = new();
     private readonly long _started = time.GetTimestamp();
 
-    /// <summary>The second that it has come to.</summary>
+    /// <summary>The second that it has come to; a test that moves the clock waits for it.</summary>
     public long Now
     {
         get

@@ -313,7 +313,7 @@ public sealed class ImageJobTests(PostgresServer postgres) : IAsyncLifetime
     {
         await using var host = await StartAsync(settings: ("Generation:DemoStepsPerSecond", "500"));
         List<Guid> newer = [];
-        foreach (var drawn in (string[])["""{"Pictures":"elsewhere"}""", """{"Images":[]}"""])
+        foreach (var drawn in (string[])["""{"Pictures":"elsewhere"}""", """{"Images":[]}""", """{"Pictures":[null]}""", """{"Pictures":[{"Id":"0198f0a0-0000-7000-8000-000000000001"}]}"""])
         {
             newer.Add((await host.DeliverAsync(Request(steps: 1))).GenerationId);
             await host.FinishAsync(newer[^1]);

@@ -175,8 +175,9 @@ internal sealed partial class RedisHints : IAsyncDisposable
     private void TakeProbe(Line line, string probe)
     {
         var space = probe.IndexOf(' ', StringComparison.Ordinal);
-        line.See(int.Parse(probe.AsSpan(0, space), CultureInfo.InvariantCulture));
-        _metrics.Lagged(_time.GetElapsedTime(long.Parse(probe.AsSpan(space + 1), CultureInfo.InvariantCulture)));
+        // The library keeps what it failed to subscribe to, so that the same may come twice.
+        if (line.See(int.Parse(probe.AsSpan(0, space), CultureInfo.InvariantCulture)))
+            _metrics.Lagged(_time.GetElapsedTime(long.Parse(probe.AsSpan(space + 1), CultureInfo.InvariantCulture)));
     }
 
     /// <summary>Looks where channels stand, and wakes those that stand elsewhere than was known.</summary>
@@ -328,10 +329,16 @@ internal sealed partial class RedisHints : IAsyncDisposable
         public int Seen => _seen;
 
         /// <summary>Takes in that a probe came; the library hands them out side by side, so that an earlier one may come last.</summary>
-        public void See(int probe)
+        /// <returns>Whether none as late had come before.</returns>
+        public bool See(int probe)
         {
             for (var seen = _seen; seen < probe; seen = _seen)
-                Interlocked.CompareExchange(ref _seen, probe, seen);
+            {
+                if (Interlocked.CompareExchange(ref _seen, probe, seen) == seen)
+                    return true;
+            }
+
+            return false;
         }
     }
 

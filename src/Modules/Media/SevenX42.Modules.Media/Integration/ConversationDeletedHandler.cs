@@ -23,6 +23,9 @@ internal sealed class ConversationDeletedHandler(MediaDbContext context, Unrefer
             """,
             cancellationToken);
         var theirs = Context.Assets.Where(a => a.ConversationId == integrationEvent.ConversationId && a.OwnerId == integrationEvent.UserId);
+        // What is let go meanwhile is let go before, or deleted: it asks for no owner's row, and would be given back without being gone.
+        await Context.Database.ExecuteSqlAsync(
+            $"SELECT FROM media.assets WHERE conversation_id = {integrationEvent.ConversationId} AND owner_id = {integrationEvent.UserId} FOR UPDATE", cancellationToken);
         _hashes.AddRange(await MediaDbContext.ReadHashesAsync(theirs, cancellationToken));
         // What waits to be purged was given back when it was deleted.
         var charged = await theirs.Where(a => a.DeletedAt == null).SumAsync(a => a.Bytes + a.VariantBytes, cancellationToken);

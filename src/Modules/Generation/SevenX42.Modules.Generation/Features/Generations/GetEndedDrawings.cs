@@ -36,7 +36,9 @@ internal sealed class GetEndedDrawingsHandler(GenerationDbContext context)
     {
         try
         {
-            return Drawn.Read(drawn).Pictures;
+            var pictures = Drawn.Read(drawn).Pictures;
+            // What a name is missing of is left out when it is read.
+            return pictures is not null && pictures.All(p => p is { AssetId: var id } && id != Guid.Empty) ? pictures : null;
         }
         catch (JsonException)
         {
