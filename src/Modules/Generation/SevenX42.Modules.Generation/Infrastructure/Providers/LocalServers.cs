@@ -96,11 +96,12 @@ internal sealed class LocalServers(ModelListing listing, TimeProvider time)
             var isKnown = _sight.TryGetValue((address, id), out var known);
             if (answers && (!isKnown || IsOld(known.Asked)))
             {
+                var asked = time.GetTimestamp();
                 using var document = await listing.FindAsync(address, Limit, cancellationToken, JsonSerializer.Serialize(new { model = id }));
                 answers = document is not null;
                 if (document is not null && ModelListing.Says(document.RootElement, "capabilities", "vision") is { } said)
                 {
-                    _sight[(address, id)] = known = (said, time.GetTimestamp());
+                    _sight[(address, id)] = known = (said, asked);
                     isKnown = true;
                 }
             }

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using Microsoft.Extensions.Hosting;
 using Microsoft.Extensions.Logging;
 using SevenX42.Contracts.Generation;
@@ -39,6 +40,9 @@ internal sealed partial class ProviderRefresher(
 
     private readonly Dictionary<string, ProviderStatus> _statuses = new(StringComparer.OrdinalIgnoreCase);
     private readonly Lock _publishing = new();
+
+    /// <summary>One question at a time for each server: an answer that is late would take the place of a newer one.</summary>
+    private readonly ConcurrentDictionary<ProviderOptions, SemaphoreSlim> _asking = new();
     private readonly List<ProviderOptions> _local = options.Discovery ?? discovery.Enabled ? LocalServers.Targets(options) : [];
     private CancellationToken _stopping;
     private Task _round = Task.CompletedTask;
@@ -119,6 +123,8 @@ internal sealed partial class ProviderRefresher(
     /// <summary>Asks one server. A fault is logged, shown and survived: a server that nobody asks any more would look all right for ever.</summary>
     private async Task AskAsync(Func<ProviderOptions, Task> ask, ProviderOptions server)
     {
+        var turn = _asking.GetOrAdd(server, _ => new SemaphoreSlim(1));
+        await turn.WaitAsync(CancellationToken.None);
         try
         {
             await ask(server);
@@ -132,6 +138,10 @@ internal sealed partial class ProviderRefresher(
             LogFault(logger, e, server.Name);
             if (Find(server.Name) is { } known)
                 Set(known with { Failure = ErrorsOf(server).NotAsked, IsAsked = true });
+        }
+        finally
+        {
+            turn.Release();
         }
     }
 
